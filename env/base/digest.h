@@ -1,0 +1,33 @@
+// One number that stands for everything that happened in a run.
+#pragma once
+
+#include <cstdint>
+
+#include "env/base/ids.h"
+#include "env/base/random.h"
+#include "env/base/units.h"
+
+namespace yardmaster {
+
+/// What can be true of a task at an instant. Only these enter the digest: never segments, reports or
+/// heap operations, so that laziness cannot change it.
+enum class Fact : std::uint8_t { arrived, sent, scheduled, first_token, preempted, finished, failed, rejected, cancelled };
+
+/// Sum of hashes of facts: the order in which facts are reported does not matter, only which they are.
+class Digest {
+ public:
+  void add(Fact fact, const TaskAddress& at, Time when) {
+    const std::uint64_t who = (static_cast<std::uint64_t>(at.tenant) << 32) | at.workflow;
+    const std::uint64_t where = (static_cast<std::uint64_t>(at.stage) << 48) |
+                                (static_cast<std::uint64_t>(at.branch) << 32) |
+                                (static_cast<std::uint64_t>(at.loop) << 16) | at.attempt;
+    const std::uint64_t kind = static_cast<std::uint64_t>(fact) + 1;
+    value_ += mix64(mix64(who ^ (kind << 56)) ^ where ^ mix64(static_cast<std::uint64_t>(when.ps)));
+  }
+  [[nodiscard]] std::uint64_t value() const { return value_; }
+
+ private:
+  std::uint64_t value_ = 0;
+};
+
+}  // namespace yardmaster

@@ -1,0 +1,51 @@
+#include "env/base/random.h"
+
+#include "env/base/math.h"
+
+namespace yardmaster {
+
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key) {
+  constexpr std::uint64_t kMultiplier0 = 0xD2511F53U;
+  constexpr std::uint64_t kMultiplier1 = 0xCD9E8D57U;
+  constexpr std::uint32_t kWeyl0 = 0x9E3779B9U;  // golden ratio
+  constexpr std::uint32_t kWeyl1 = 0xBB67AE85U;  // sqrt(3) - 1
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p0 = kMultiplier0 * counter[0];
+    const std::uint64_t p1 = kMultiplier1 * counter[2];
+    counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0],
+               static_cast<std::uint32_t>(p1),
+               static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1],
+               static_cast<std::uint32_t>(p0)};
+    key[0] += kWeyl0;
+    key[1] += kWeyl1;
+  }
+  return counter;
+}
+
+std::uint64_t Draw::bits(std::uint32_t i) const {
+  const std::uint64_t stream = (static_cast<std::uint64_t>(purpose) << 32) | i;
+  const std::uint64_t key = mix64(seed.value ^ mix64(stream));
+  const std::array<std::uint32_t, 4> counter = {
+      at.tenant, at.workflow,
+      static_cast<std::uint32_t>(at.stage) | (static_cast<std::uint32_t>(at.branch) << 16),
+      static_cast<std::uint32_t>(at.loop) | (static_cast<std::uint32_t>(at.attempt) << 16)};
+  const auto out = philox4x32(
+      counter, {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)});
+  return out[0] | (static_cast<std::uint64_t>(out[1]) << 32);
+}
+
+double Draw::uniform(std::uint32_t i) const {
+  // 52 bits and half a step: the ends of the interval cannot come out.
+  return (static_cast<double>(bits(i) >> 12) + 0.5) * 0x1.0p-52;
+}
+
+std::uint32_t Draw::below(std::uint32_t n, std::uint32_t i) const {
+  return static_cast<std::uint32_t>(((bits(i) >> 32) * n) >> 32);
+}
+
+double Draw::normal(std::uint32_t i) const { return math::normal_quantile(uniform(i)); }
+
+double Draw::exponential(std::uint32_t i) const { return -math::log(uniform(i)); }
+
+}  // namespace yardmaster

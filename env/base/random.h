@@ -1,0 +1,75 @@
+// Addressed randomness: a random number is a pure function of (seed, purpose, address, index).
+//
+// The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as
+// 1, 2, 3, SC 2011); tests hold the known-answer vectors of its authors' library. Nothing is
+// consumed, so no policy can move another task's luck, and threads cannot reorder it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "env/base/ids.h"
+
+namespace yardmaster {
+
+/// The root of every draw of one run.
+struct Seed {
+  std::uint64_t value = 0;
+  constexpr bool operator==(const Seed&) const = default;
+};
+
+/// What a draw is for: separate purposes are separate, independent streams.
+enum class Purpose : std::uint32_t {
+  arrival = 1,
+  prompt_length,
+  output_length,
+  predicted_length,
+  calibration,
+  failure,
+  repair,
+  slow_start,
+  slow_end,
+  report_phase,
+  report_loss,
+  tie,
+  exploration,
+  replay,
+  weights,
+  episode,
+  phase_switch,
+};
+
+/// Ten rounds of Philox4x32 on a counter of 128 bits under a key of 64 bits.
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key);
+
+/// Mixes 64 bits into 64 bits (the finaliser of splitmix64); used to spread seeds and for digests.
+constexpr std::uint64_t mix64(std::uint64_t x) {
+  x += 0x9E3779B97F4A7C15ULL;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+  return x ^ (x >> 31);
+}
+
+/// All numbers of one purpose at one address. Pure: the same arguments give the same number.
+struct Draw {
+  Seed seed;
+  Purpose purpose;
+  TaskAddress at;
+
+  /// 64 random bits, the i-th at this address.
+  [[nodiscard]] std::uint64_t bits(std::uint32_t i = 0) const;
+  /// Uniform in (0, 1), never 0 or 1: safe under log and under a normal quantile.
+  [[nodiscard]] double uniform(std::uint32_t i = 0) const;
+  /// Uniform integer in [0, n). REQUIRES n > 0.
+  [[nodiscard]] std::uint32_t below(std::uint32_t n, std::uint32_t i = 0) const;
+  /// Standard normal deviate.
+  [[nodiscard]] double normal(std::uint32_t i = 0) const;
+  /// Exponential deviate of mean 1.
+  [[nodiscard]] double exponential(std::uint32_t i = 0) const;
+};
+
+/// The address of the k-th event of an object that is not a task: a node's failure, a tenant's arrival.
+constexpr TaskAddress object_address(std::uint32_t object, std::uint32_t k) { return {object, k, 0, 0, 0, 0}; }
+
+}  // namespace yardmaster

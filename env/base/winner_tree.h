@@ -1,0 +1,57 @@
+// The event queue: a tournament over a fixed number of slots, one next event a slot.
+//
+// Invariant: inner node i holds the index of the earlier of its two children, ties to the smaller
+// index; so the order of events is total and does not depend on the order of updates. Slots are laid
+// out by phase, and (time, slot) is then the order (time, phase, index) of the design.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "env/base/units.h"
+
+namespace yardmaster {
+
+/// A flat tournament tree over `slots` times. Copying it copies two arrays; updates allocate nothing.
+class WinnerTree {
+ public:
+  WinnerTree() = default;
+  explicit WinnerTree(std::size_t slots)
+      : leaves_(std::bit_ceil(slots < 2 ? std::size_t{2} : slots)),
+        times_(leaves_, Time::never()),
+        winner_(leaves_) {
+    for (std::size_t i = leaves_ - 1; i > 0; --i) {
+      winner_[i] = static_cast<std::uint32_t>(i * 2 >= leaves_ ? i * 2 - leaves_ : winner_[i * 2]);
+    }
+  }
+
+  /// Sets the next event of a slot; `Time::never()` for none. O(log slots).
+  void set(std::size_t slot, Time when) {
+    if (times_[slot] == when) {
+      return;
+    }
+    times_[slot] = when;
+    for (std::size_t i = (slot + leaves_) / 2; i > 0; i /= 2) {
+      const std::uint32_t left = contender(i * 2);
+      const std::uint32_t right = contender(i * 2 + 1);
+      winner_[i] = times_[right] < times_[left] ? right : left;
+    }
+  }
+
+  [[nodiscard]] std::size_t first() const { return winner_[1]; }
+  [[nodiscard]] Time first_time() const { return times_[winner_[1]]; }
+  [[nodiscard]] Time time(std::size_t slot) const { return times_[slot]; }
+
+ private:
+  [[nodiscard]] std::uint32_t contender(std::size_t i) const {
+    return i >= leaves_ ? static_cast<std::uint32_t>(i - leaves_) : winner_[i];
+  }
+
+  std::size_t leaves_ = 0;
+  std::vector<Time> times_;           // [leaves], indexed by slot
+  std::vector<std::uint32_t> winner_; // [leaves], 1 is the root
+};
+
+}  // namespace yardmaster

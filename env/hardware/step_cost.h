@@ -1,0 +1,100 @@
+// The time of one engine step, compiled to integers when the scenario is loaded.
+//
+// A step with d decodes over S tokens of context and prefill chunks of c_i tokens after b_i others
+// lasts (docs/model.md, "Step time"):
+//   without chunks  decode_base[d] + S * decode_token
+//   with chunks     dense[d + sum c_i] + head[sampled] + (d + chunks) * sequence + mixed_base
+//                   + S * mixed_token + sum c_i * chunk_token + sum (2 b_i c_i + c_i^2) * pair
+// All integers, in ps; so sums over steps are exact and do not depend on where a stretch was cut.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "env/base/units.h"
+#include "env/hardware/hardware.h"
+
+namespace yardmaster {
+
+/// A stretch of equal steps: step j (from 0) lasts first + growth * j.
+struct Segment {
+  Duration first, growth;
+
+  /// Duration of the first `steps` steps together.
+  [[nodiscard]] constexpr Duration total(std::int64_t steps) const {
+    return {first.ps * steps + growth.ps * (steps * (steps - 1) / 2)};
+  }
+};
+
+/// What is computed in a step that holds prefill chunks.
+struct MixedStep {
+  std::int32_t decodes = 0;        // sequences that decode
+  std::int64_t context_tokens = 0; // S: computed tokens of those, before this step
+  std::int32_t chunks = 0;         // number of prefill chunks
+  std::int32_t chunk_tokens = 0;   // sum c_i
+  std::int64_t chunk_pairs = 0;    // sum (2 b_i c_i + c_i^2)
+  std::int32_t sampled = 0;        // sequences that get a token: decodes and last chunks
+};
+
+/// Limits of the tables.
+struct StepLimits {
+  std::int32_t max_num_seqs = 0, max_num_batched_tokens = 0;
+};
+
+/// Step times of one GPU type, model, engine and tensor-parallel degree. Immutable and shared.
+class StepCost {
+ public:
+  StepCost() = default;
+  /// Compiles the formula. `slow` multiplies every term: 1, or more for a straggler.
+  StepCost(const GpuSpec&, const ModelSpec&, const EngineSpec&, int tensor_parallel, StepLimits,
+           double slow = 1.0);
+  /// An affine cost for tests and theory: h0 + h1 * entries + token * tokens + context * S, as the
+  /// recordings of vLLM's scheduler use; S counts decodes only.
+  static StepCost affine(Duration step, Duration entry, Duration token, Duration context, StepLimits);
+
+  /// Steps in which `sequences` decode, the first over `context_tokens`; each adds one a sequence.
+  [[nodiscard]] Segment decode(std::int32_t sequences, std::int64_t context_tokens) const {
+    return {{decode_base_[static_cast<std::size_t>(sequences)].ps + context_tokens * decode_token_.ps},
+            {sequences * decode_token_.ps}};
+  }
+  /// One step with prefill chunks.
+  [[nodiscard]] Duration mixed(const MixedStep& s) const {
+    return {dense_[static_cast<std::size_t>(s.decodes + s.chunk_tokens)].ps +
+            head_[static_cast<std::size_t>(s.sampled)].ps +
+            (s.decodes + s.chunks) * sequence_.ps + mixed_base_.ps +
+            s.context_tokens * mixed_token_.ps + s.chunk_tokens * chunk_token_.ps +
+            s.chunk_pairs * pair_.ps};
+  }
+  /// How much longer each next step is in a run of full chunks of one long prompt.
+  [[nodiscard]] Duration mixed_growth(const MixedStep& s) const {
+    return {s.decodes * mixed_token_.ps +
+            2 * static_cast<std::int64_t>(s.chunk_tokens) * s.chunk_tokens * pair_.ps};
+  }
+
+  /// One read of the weights: the shortest possible step, for tests and bounds.
+  [[nodiscard]] Duration weight_read() const { return weight_read_; }
+
+ private:
+  std::vector<Duration> decode_base_;  // [max_num_seqs + 1]
+  std::vector<Duration> dense_;        // [max_num_batched_tokens + 1]: token-parallel part and host time of a step
+  std::vector<Duration> head_;         // [max_num_seqs + 1]: output head for that many samples
+  Duration decode_token_, sequence_, mixed_base_, mixed_token_, chunk_token_, pair_, weight_read_;
+};
+
+/// Work of one token and one (query, key) pair, for utilisation: FLOP and bytes over all GPUs of a node.
+struct WorkCost {
+  double flops_per_token = 0;         // 2 x active parameters
+  double flops_per_pair = 0;          // attention of one query token over one key token
+  double weight_bytes = 0;            // read once a step
+  double kv_bytes_per_token = 0;      // read once a decode and context token
+  double peak_flops = 0, peak_bandwidth = 0;
+};
+
+/// The work figures of a model on `tensor_parallel` GPUs.
+WorkCost work_cost(const GpuSpec&, const ModelSpec&, int tensor_parallel);
+
+/// KV blocks of 16 tokens that fit beside the weights, less the block that vLLM keeps as null block;
+/// 0 or less when the weights alone do not fit.
+std::int64_t usable_kv_blocks(const GpuSpec&, const ModelSpec&, int tensor_parallel, double memory_utilisation);
+
+}  // namespace yardmaster

@@ -1,0 +1,66 @@
+// A task as a serving node sees it, with the named moments that sum to its latency.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "env/base/ids.h"
+#include "env/base/units.h"
+
+namespace yardmaster {
+
+/// Where the time of a request went. Every picosecond between arrival and the last token belongs to
+/// exactly one of these (docs/model.md, "Moments").
+enum class Moment : std::uint8_t {
+  frontend,        // arrival to the dispatcher's sight
+  held,            // in the dispatcher's ready queue
+  network,         // to the node, and the last token's way back
+  queued,          // in the node's waiting queue
+  step_in_flight,  // waiting only for steps already planned
+  own_prefill,     // its own prompt being computed
+  others_prefill,  // decoding in steps that also computed others' prompts
+  decode,          // decoding in steps without prefill
+  recomputed,      // from a preemption until the lost KV is back
+  rework,          // spent in attempts that failed
+};
+inline constexpr std::size_t kMomentCount = 10;
+
+/// Column names of the moments, in order, without unit.
+inline constexpr std::array<const char*, kMomentCount> kMomentNames = {
+    "frontend", "held", "network", "queued", "step_in_flight",
+    "own_prefill", "others_prefill", "decode", "recomputed", "rework"};
+
+using Moments = std::array<Duration, kMomentCount>;
+
+/// Where a request stands inside a node.
+enum class RequestState : std::uint8_t { outside, mailbox, waiting, prefilling, decoding, leaving };
+
+/// The node's record of a request. Plain data, written by node.cpp only, but for `sizes` and `mark`.
+struct Request {
+  // Sizes: fixed when it is sent.
+  std::int32_t prompt_tokens = 0;
+  std::int32_t output_tokens = 0;   // hidden truth: tokens until it ends, cut to max_model_len
+  // Progress.
+  std::int32_t produced = 0;        // tokens sampled before it was last admitted
+  std::int32_t computed = 0;        // prefill tokens computed of the current admission
+  std::int64_t finish_step = 0;     // decoding: the step that samples the last token
+  std::int64_t context_offset = 0;  // decoding: computed tokens before step s = s + offset
+  TaskSlot previous = kNoTask, next = kNoTask;  // running list, in order of admission
+  RequestState state = RequestState::outside;
+  bool first_token_seen = false, cancelled = false;
+  std::uint16_t preemptions = 0;
+  // Timeline.
+  Time mark;                        // up to here every picosecond has its moment
+  Time delivered, first_scheduled = Time::never(), first_token = Time::never(), last_token = Time::never();
+  Duration prefill_clock;           // node's clock of steps with prefill when decoding began
+  Moments moments{};
+
+  /// Books [mark, until) under `moment`.
+  void book(Moment moment, Time until) {
+    moments[static_cast<std::size_t>(moment)] += until - mark;
+    mark = until;
+  }
+};
+
+}  // namespace yardmaster

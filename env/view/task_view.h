@@ -1,0 +1,26 @@
+// What a policy may know of a task.
+#pragma once
+
+#include <cstdint>
+
+#include "env/base/ids.h"
+#include "env/base/units.h"
+
+namespace yardmaster {
+
+/// A task that waits for a decision. Its true output length is not here.
+struct TaskView {
+  TaskSlot slot = kNoTask;
+  TaskAddress address;
+  std::int32_t prompt_tokens = 0;
+  std::int32_t predicted_tokens = 0;  // output length as predicted, with the scenario's error
+  std::int32_t priority = 0;
+  double weight = 1;                  // in the objective
+  Time arrival, ready;                // ready: this attempt came into the dispatcher's queue
+};
+
+/// An ordering policy: the ready queue is served by the smallest key, ties by time of readiness.
+/// Pure, so that a fork orders as the original does.
+using OrderingKey = double (*)(const TaskView&);
+
+}  // namespace yardmaster
