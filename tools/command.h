@@ -1,0 +1,87 @@
+// The pattern of a subcommand, and what subcommands share.
+//
+// add_x_command(app, chosen) declares the options of `yardmaster x` and, when x was asked for, stores
+// what to do in `chosen`; main runs it after parsing. So `--help` and a wrong option cost nothing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "env/scenario/load.h"
+#include "policies/policy.h"
+
+namespace CLI {
+class App;
+}
+
+namespace yardmaster {
+
+/// Exit codes of the program, as --help documents them.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitFailure = 1,   // a file cannot be written, a fault of the program, interrupted
+  kExitBadInput = 2,  // the scenario, an option or their combination is wrong; nothing was written
+};
+
+/// What a parsed subcommand does; returns an ExitCode. May throw: main turns ConfigError and BadInput
+/// into kExitBadInput, every other exception into kExitFailure.
+using Command = std::function<int()>;
+
+void add_run_command(CLI::App&, Command& chosen);
+void add_train_command(CLI::App&, Command& chosen);
+void add_evaluate_command(CLI::App&, Command& chosen);
+void add_validate_command(CLI::App&, Command& chosen);
+void add_list_command(CLI::App&, Command& chosen);
+
+/// Something on the command line is wrong: one line for the user, exit code 2.
+class BadInput : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The scenario of a command: FILE and any number of `--set key.path=value`.
+struct ScenarioOptions {
+  std::string file;
+  std::vector<std::string> set;
+
+  /// Declares FILE and --set.
+  void add_to(CLI::App&);
+  /// Reads the scenario. Throws ConfigError, or BadInput for a --set without `=`.
+  [[nodiscard]] Scenario load() const;
+};
+
+/// `1000..1019`, `1,2,5` or a mixture, in the order written. Throws BadInput: empty, malformed,
+/// duplicate, or more than a million.
+std::vector<std::uint64_t> parse_seeds(const std::string& text);
+
+/// Throws BadInput when a trace has fewer windows than there are seeds: two would replay the same one.
+void check_windows(const Scenario&, const std::vector<std::uint64_t>& seeds);
+
+/// A policy of the table, or the one in a checkpoint.
+struct NamedPolicy {
+  std::string name;                        // of the table, or the file's name without folder
+  std::unique_ptr<DispatchPolicy> policy;
+};
+
+/// A name of the table, or the path of a checkpoint. Throws BadInput that lists the known names.
+NamedPolicy resolve_policy(const std::string& name_or_path);
+
+/// The parts of `text` between commas, without empty ones.
+std::vector<std::string> split_list(const std::string& text);
+
+/// True once SIGINT or SIGTERM came. Long loops ask and return kExitFailure through Interrupted.
+bool interrupted();
+/// Makes SIGINT and SIGTERM set the flag, a second one ends the process at once.
+void install_signal_handlers();
+
+/// Unwinds a command that was interrupted, so that temporary files go.
+class Interrupted : public std::runtime_error {
+ public:
+  Interrupted() : std::runtime_error("interrupted") {}
+};
+
+}  // namespace yardmaster
