@@ -1,0 +1,48 @@
+# Language, flags and warnings of our own code, in the interface target `yardmaster_flags`.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+# The rooms go into the LibTorch module as well as into the command.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+
+# Used when they are there, never needed.
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+find_program(LLD_PROGRAM ld.lld)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+elseif(LLD_PROGRAM)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+add_library(yardmaster_flags INTERFACE)
+target_compile_options(yardmaster_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+
+# Contraction into FMA would make the last bits, and so digests, depend on the machine.
+add_compile_options(-ffp-contract=off)
+# Nothing interposes our functions; without this -fPIC forbids inlining across them.
+add_compile_options(-fno-semantic-interposition)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND YARDMASTER_ARCH)
+  add_compile_options(-march=${YARDMASTER_ARCH})
+endif()
+
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+endif()
+if(YARDMASTER_SANITIZE)
+  add_compile_options(-fsanitize=${YARDMASTER_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${YARDMASTER_SANITIZE})
+endif()
