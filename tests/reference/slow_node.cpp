@@ -1,0 +1,317 @@
+#include "tests/reference/slow_node.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace yardmaster::reference {
+
+Duration compiled_step_time(const NodeSettings& settings, const Step& step) {
+  MixedStep shape;
+  for (const Entry& entry : step.entries) {
+    shape.sampled += entry.samples ? 1 : 0;
+    if (entry.chunk) {
+      ++shape.chunks;
+      shape.chunk_tokens += entry.tokens;
+      shape.chunk_pairs += 2 * static_cast<std::int64_t>(entry.before) * entry.tokens +
+                           static_cast<std::int64_t>(entry.tokens) * entry.tokens;
+    } else {
+      ++shape.decodes;
+      shape.context_tokens += entry.before;
+    }
+  }
+  const StepCost& cost = settings.cost[static_cast<std::size_t>(step.level)];
+  return shape.chunks > 0 ? cost.mixed(shape)
+                          : cost.decode(shape.decodes, shape.context_tokens).first;
+}
+
+void SlowNode::apply(const ScriptEvent& event) {
+  run_until(event.at);
+  switch (event.kind) {
+    case ScriptEvent::Kind::crash:
+      crash(event.at);
+      break;
+    case ScriptEvent::Kind::deliver:
+      post(event);
+      break;
+    case ScriptEvent::Kind::cancel:
+      cancel(event.id, event.at);
+      break;
+    case ScriptEvent::Kind::cost_level:
+      level_ = event.level;
+      break;
+  }
+}
+
+void SlowNode::post(const ScriptEvent& letter) {
+  facts_[letter.id];
+  const auto place =
+      std::upper_bound(mailbox_.begin(), mailbox_.end(), letter,
+                       [](const auto& a, const auto& b) { return a.arrives < b.arrives; });
+  mailbox_.insert(place, letter);
+}
+
+Time SlowNode::next_plan() const {
+  if (!plan_due_.is_never()) {
+    return plan_due_;
+  }
+  return in_flight_.empty() && !mailbox_.empty() ? mailbox_.front().arrives : Time::never();
+}
+
+void SlowNode::run_until(Time t) {
+  for (;;) {
+    const Time due = next_plan();
+    if (!due.is_never()) {
+      if (due >= t) {
+        return;
+      }
+      plan_due_ = Time::never();
+      plan(due);
+    } else if (!in_flight_.empty() && in_flight_.front().start + in_flight_.front().lasts <= t) {
+      complete_oldest();
+    } else {
+      return;
+    }
+  }
+}
+
+void SlowNode::complete_oldest() {
+  const Step step = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  const Time when = step.start + step.lasts;
+  for (const Entry& entry : step.entries) {
+    if (entry.samples) {
+      deliver_token(entry, when);
+    }
+  }
+  ++steps_done_;
+  plan_due_ = when;
+}
+
+void SlowNode::deliver_token(const Entry& entry, Time when) {
+  const auto found = live_.find(entry.id);
+  if (found == live_.end()) {
+    return;  // ended since: the token is discarded
+  }
+  Live& live = found->second;
+  if (entry.epoch == live.epoch) {
+    --live.placeholders;
+  }
+  ++live.tokens;
+  ++tokens_;
+  RequestFacts& facts = facts_[entry.id];
+  ++facts.produced;
+  if (facts.first_token.is_never()) {
+    facts.first_token = when;
+  }
+  facts.last_token = when;
+  if (live.tokens - live.prompt >= live.output || live.tokens >= settings_.max_model_len) {
+    end(entry.id, End::finished, when);
+  }
+}
+
+void SlowNode::plan(Time now) {
+  take_in(now);
+  for (;;) {
+    if (running_.empty() && waiting_.empty()) {
+      return;
+    }
+    Step step = schedule(now);
+    const bool empty = step.entries.empty(), preempted = !step.preempted.empty();
+    step.start = std::max(now, device_free_);
+    step.level = level_;
+    step.lasts = empty ? Duration::zero() : step_time_(settings_, step);
+    if (!empty || preempted) {
+      steps_.push_back(step);
+    }
+    if (!empty) {
+      device_free_ = step.start + step.lasts;
+      in_flight_.push_back(std::move(step));
+      if (static_cast<std::int32_t>(in_flight_.size()) >= settings_.steps_in_flight) {
+        return;
+      }
+    } else if (!in_flight_.empty() || !preempted) {
+      return;
+    }
+  }
+}
+
+void SlowNode::take_in(Time now) {
+  const std::vector<RequestId> running = running_;
+  for (const RequestId id : running) {
+    if (live_[id].cancel_asked) {
+      end(id, End::cancelled, now);
+    }
+  }
+  while (!mailbox_.empty() && mailbox_.front().arrives <= now) {
+    const ScriptEvent& letter = mailbox_.front();
+    Live& live = live_[letter.id];
+    live.prompt = live.tokens = letter.prompt_tokens;
+    live.output = letter.output_tokens;
+    live.stop_token = letter.stop_token;
+    waiting_.push_back(letter.id);
+    mailbox_.erase(mailbox_.begin());
+  }
+}
+
+Step SlowNode::schedule(Time now) {
+  Step step;
+  step.planned = now;
+  std::int32_t budget = settings_.max_num_batched_tokens;
+  serve_running(step, budget);
+  if (step.preempted.empty()) {
+    admit(step, budget);
+  }
+  for (Entry& entry : step.entries) {
+    Live& live = live_[entry.id];
+    live.computed += entry.tokens;
+    entry.samples = live.computed >= live.tokens + live.placeholders;
+    if (entry.samples) {
+      ++live.placeholders;
+    }
+  }
+  step.free_blocks = free_blocks_;
+  return step;
+}
+
+void SlowNode::serve_running(Step& step, std::int32_t& budget) {
+  for (std::size_t i = 0; i < running_.size() && budget > 0; ++i) {
+    const RequestId id = running_[i];
+    const Live& live = live_[id];
+    const bool last_token_on_its_way =
+        live.placeholders > 0 && !live.stop_token &&
+        live.computed + 2 - live.placeholders >= live.prompt + live.output;
+    const std::int32_t tokens =
+        std::min({live.tokens + live.placeholders - live.computed, budget,
+                  settings_.max_model_len - 1 - live.computed});
+    if (last_token_on_its_way || tokens <= 0) {
+      continue;
+    }
+    if (!make_room(id, tokens, step)) {
+      return;
+    }
+    add_entry(step, id, tokens);
+    budget -= tokens;
+  }
+}
+
+bool SlowNode::make_room(RequestId id, std::int32_t tokens, Step& step) {
+  for (;;) {
+    const Live& live = live_[id];
+    if (blocks_for(live.computed + tokens) - live.blocks <= free_blocks_) {
+      return true;
+    }
+    const bool itself = running_.back() == id;
+    preempt_last(step);
+    if (itself) {
+      return false;
+    }
+  }
+}
+
+void SlowNode::preempt_last(Step& step) {
+  const RequestId victim = running_.back();
+  running_.pop_back();
+  release(victim);
+  Live& live = live_[victim];
+  live.computed = live.placeholders = 0;
+  ++live.epoch;
+  waiting_.push_front(victim);
+  step.preempted.push_back(victim);
+  facts_[victim].preempted.push_back(step.planned);
+}
+
+void SlowNode::admit(Step& step, std::int32_t& budget) {
+  while (budget > 0 && !waiting_.empty() &&
+         static_cast<std::int32_t>(running_.size()) < settings_.max_num_seqs) {
+    const RequestId id = waiting_.front();
+    Live& live = live_[id];
+    if (blocks_for(std::min(live.tokens, settings_.max_model_len)) > free_blocks_) {
+      return;
+    }
+    const std::int32_t tokens = std::min(live.tokens, budget);
+    live.at_admission = live.tokens;
+    waiting_.pop_front();
+    running_.push_back(id);
+    step.admitted.push_back(id);
+    if (facts_[id].first_scheduled.is_never()) {
+      facts_[id].first_scheduled = step.planned;
+    }
+    add_entry(step, id, tokens);
+    budget -= tokens;
+  }
+}
+
+void SlowNode::add_entry(Step& step, RequestId id, std::int32_t tokens) {
+  Live& live = live_[id];
+  const std::int32_t need = std::max(0, blocks_for(live.computed + tokens) - live.blocks);
+  live.blocks += need;
+  free_blocks_ -= need;
+  Entry entry;
+  entry.id = id;
+  entry.tokens = tokens;
+  entry.before = live.computed;
+  entry.chunk = live.computed < live.at_admission;
+  entry.epoch = live.epoch;
+  entry.past_prompt = live.computed >= live.prompt;
+  step.entries.push_back(entry);
+}
+
+void SlowNode::release(RequestId id) {
+  Live& live = live_[id];
+  free_blocks_ += live.blocks;
+  live.blocks = 0;
+}
+
+void SlowNode::end(RequestId id, End how, Time when) {
+  release(id);
+  live_.erase(id);
+  std::erase(running_, id);
+  std::erase(waiting_, id);
+  facts_[id].end = how;
+  facts_[id].ended = when;
+}
+
+void SlowNode::cancel(RequestId id, Time when) {
+  const auto undelivered = std::find_if(mailbox_.begin(), mailbox_.end(),
+                                        [&](const ScriptEvent& e) { return e.id == id; });
+  if (undelivered != mailbox_.end()) {
+    mailbox_.erase(undelivered);
+    facts_[id].end = End::cancelled;
+    facts_[id].ended = when;
+    return;
+  }
+  if (!live_.contains(id)) {
+    return;  // ended already
+  }
+  if (std::find(waiting_.begin(), waiting_.end(), id) != waiting_.end()) {
+    end(id, End::cancelled, when);
+  } else {
+    live_[id].cancel_asked = true;
+  }
+}
+
+void SlowNode::crash(Time when) {
+  for (const ScriptEvent& letter : mailbox_) {
+    facts_[letter.id].end = End::failed;
+    facts_[letter.id].ended = when;
+  }
+  mailbox_.clear();
+  while (!live_.empty()) {
+    end(live_.begin()->first, End::failed, when);
+  }
+  in_flight_.clear();
+  plan_due_ = Time::never();
+  device_free_ = when;
+}
+
+SlowNode run_script(const NodeSettings& settings, const std::vector<ScriptEvent>& script,
+                    StepTime step_time) {
+  SlowNode node(settings, std::move(step_time));
+  for (const ScriptEvent& event : script) {
+    node.apply(event);
+  }
+  node.drain();
+  return node;
+}
+
+}  // namespace yardmaster::reference

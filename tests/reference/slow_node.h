@@ -1,0 +1,143 @@
+// A serving node that hides nothing behind algebra: one loop iteration for each engine step, one
+// counter for each request. It is what the fast node of env/node is compared with, integer by integer.
+//
+// The rules are those of vLLM's V1 scheduler as ../shared/data/vllm/README.md states them: first come
+// first served, no prefix caching, no cap on long prefills, no watermark, admission asks for the whole
+// sequence to fit. It is itself validated on that page's recordings (recordings_test.cpp).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "env/base/units.h"
+#include "env/node/settings.h"
+
+namespace yardmaster::reference {
+
+/// Name of a request in a script; never used twice.
+using RequestId = std::uint32_t;
+
+/// Something that happens to a node from outside.
+struct ScriptEvent {
+  enum class Kind : std::uint8_t { crash, deliver, cancel, cost_level };  // crash: loses letters too
+  Kind kind = Kind::deliver;
+  Time at;                         // when it is done; for a delivery, when it is sent
+  Time arrives{};                  // deliver: at the node, not before `at`
+  RequestId id = 0;                // deliver, cancel
+  std::int32_t prompt_tokens = 0;  // deliver
+  std::int32_t output_tokens = 0;  // deliver: tokens until it ends
+  bool stop_token = false;         // deliver: its end cannot be foreseen (recordings only)
+  std::int32_t level = 0;          // cost_level: index into NodeSettings::cost
+};
+
+/// How a request ended, as far as the node knows.
+enum class End : std::uint8_t { unfinished, finished, cancelled, failed };
+
+/// Everything that is known of a request afterwards; never() where it did not happen.
+struct RequestFacts {
+  Time first_scheduled = Time::never();  // the schedule() call, not the step's start
+  Time first_token = Time::never();
+  Time last_token = Time::never();       // the newest one, for a request that did not finish
+  std::vector<Time> preempted;           // the schedule() calls
+  std::int32_t produced = 0;
+  End end = End::unfinished;
+  Time ended = Time::never();            // for a cancelled one: when it took effect
+};
+
+/// One entry of a step.
+struct Entry {
+  RequestId id = 0;
+  std::int32_t tokens = 0, before = 0;  // computed in this step; computed before it
+  bool chunk = false;                   // still computing what it had when it was admitted
+  bool samples = false;
+  std::int32_t epoch = 0;               // preemptions of the request when this was planned
+  bool past_prompt = false;             // computed before >= prompt
+};
+
+/// One schedule() call that planned or preempted something.
+struct Step {
+  Time planned, start;
+  Duration lasts;
+  std::vector<Entry> entries;
+  std::vector<RequestId> admitted, preempted;
+  std::int32_t free_blocks = 0;  // right after schedule()
+  std::int32_t level = 0;
+};
+
+/// Time of a step. The default asks StepCost.
+using StepTime = std::function<Duration(const NodeSettings&, const Step&)>;
+Duration compiled_step_time(const NodeSettings&, const Step&);
+
+/// The node. Drive it with `apply` in the order of time, then `drain`.
+class SlowNode {
+ public:
+  explicit SlowNode(const NodeSettings& settings, StepTime step_time = compiled_step_time)
+      : settings_(settings), step_time_(std::move(step_time)), free_blocks_(settings.usable_blocks) {}
+
+  /// Runs to the event's instant and lets it happen: after what completes then, before the node plans.
+  void apply(const ScriptEvent& event);
+  /// Runs until nothing more happens.
+  void drain() { run_until(Time::never()); }
+
+  /// Completions at `t` included, planning at `t` not.
+  void run_until(Time t);
+
+  [[nodiscard]] const std::map<RequestId, RequestFacts>& facts() const { return facts_; }
+  [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }  // all that were planned
+  [[nodiscard]] std::int64_t steps_done() const { return steps_done_; }
+  [[nodiscard]] std::int64_t tokens() const { return tokens_; }            // sampled and delivered
+  [[nodiscard]] std::int32_t running() const { return static_cast<std::int32_t>(running_.size()); }
+  [[nodiscard]] std::int32_t waiting() const { return static_cast<std::int32_t>(waiting_.size()); }
+  [[nodiscard]] std::int32_t free_blocks() const { return free_blocks_; }
+
+ private:
+  struct Live {
+    std::int32_t prompt = 0, output = 0;
+    bool stop_token = false;
+    std::int32_t tokens = 0;        // prompt and received output
+    std::int32_t computed = 0;
+    std::int32_t placeholders = 0;  // sampled, not yet received
+    std::int32_t blocks = 0;
+    std::int32_t at_admission = 0;  // tokens when it was last admitted
+    std::int32_t epoch = 0;
+    bool cancel_asked = false;
+  };
+  void complete_oldest();
+  void deliver_token(const Entry& entry, Time when);
+  void plan(Time now);
+  void take_in(Time now);
+  Step schedule(Time now);
+  void serve_running(Step& step, std::int32_t& budget);
+  bool make_room(RequestId id, std::int32_t tokens, Step& step);
+  void admit(Step& step, std::int32_t& budget);
+  void add_entry(Step& step, RequestId id, std::int32_t tokens);
+  void preempt_last(Step& step);
+  void release(RequestId id);
+  void end(RequestId id, End how, Time when);
+  void crash(Time when);
+  void cancel(RequestId id, Time when);
+  void post(const ScriptEvent& letter);
+  [[nodiscard]] Time next_plan() const;
+
+  NodeSettings settings_;
+  StepTime step_time_;
+  std::int32_t free_blocks_ = 0, level_ = 0;
+  std::map<RequestId, Live> live_;
+  std::vector<RequestId> running_;
+  std::deque<RequestId> waiting_;
+  std::vector<ScriptEvent> mailbox_;  // on their way or not yet seen, by arrival
+  std::deque<Step> in_flight_;
+  Time plan_due_ = Time::never();     // a step has just ended
+  Time device_free_{0};
+  std::map<RequestId, RequestFacts> facts_;
+  std::vector<Step> steps_;
+  std::int64_t steps_done_ = 0, tokens_ = 0;
+};
+
+/// Runs a script from an idle node to the end.
+SlowNode run_script(const NodeSettings&, const std::vector<ScriptEvent>&, StepTime = compiled_step_time);
+
+}  // namespace yardmaster::reference
