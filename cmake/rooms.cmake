@@ -1,9 +1,9 @@
-# yardmaster_room(NAME FOLDER [RECURSE] [ROOMS ...] [LIBRARIES ...] [PRIVATE_LIBRARIES ...])
+# yardmaster_room(NAME FOLDER [RECURSE] [EXCEPT ...] [ROOMS ...] [LIBRARIES ...] [PRIVATE_LIBRARIES ...])
 #
 # The static library `yardmaster_NAME` of the sources in FOLDER. PRIVATE_LIBRARIES are those whose
-# headers the room hides. A room of headers alone becomes an interface library.
+# headers the room hides, EXCEPT names files of other targets. A room of headers alone becomes an interface library.
 function(yardmaster_room name folder)
-  cmake_parse_arguments(PARSE_ARGV 2 room "RECURSE" "" "ROOMS;LIBRARIES;PRIVATE_LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 2 room "RECURSE" "" "EXCEPT;ROOMS;LIBRARIES;PRIVATE_LIBRARIES")
   set(target yardmaster_${name})
   list(TRANSFORM room_ROOMS PREPEND yardmaster_)
   if(room_RECURSE)
@@ -11,6 +11,8 @@ function(yardmaster_room name folder)
   else()
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
   endif()
+  list(TRANSFORM room_EXCEPT PREPEND ${PROJECT_SOURCE_DIR}/)
+  list(REMOVE_ITEM sources ${room_EXCEPT})
   if(sources)
     add_library(${target} STATIC ${sources})
     target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
