@@ -1,5 +1,19 @@
 // The cost model that policies reckon with: the compiled step costs of each node under the scenario's
 // calibration error, blind to slow-downs and to everything that was not reported. All in seconds.
+//
+// Everything is closed form in the columns of a FleetView, O(1) a node. With, on one node,
+//   n  requests sent and not ended, d of them with a first token,
+//   P, O, T  of those d: prompt tokens, predicted tokens, time since their first tokens, summed,
+//   w, W  requests without a first token, and their prompt tokens,
+//   L, o  prompt and predicted tokens of the task, and of the mean task of the workload: M, m,
+// the model is (docs/policies.md derives each line):
+//   step(d, S)       = decode_base[d] + decode_token S
+//   stall(d, S, x)   = steps with x prompt tokens beside d decodes, less as many pure decode steps
+//   pace(d, S)       = step(d, S) + d / m stall(d, S, M)      who finishes is replaced by a new prompt
+//   produced         = d + T / pace,   S = P + produced,   remaining = O - produced, smoothly above 0
+//   wait             = max(prefill of W, excess / service rate) + steps in flight
+//   finish           = wait + prefill of L + (o - 1) pace(n + 1, S + W + L + o / 2)
+//   others lose      = n stall(d, S, L) + n overlap (decode_token (L + o / 2) + growth of decode_base)
 #pragma once
 
 #include <cstdint>
@@ -14,46 +28,92 @@ namespace yardmaster {
 struct FleetView;
 struct TaskView;
 
+/// What is on a node, as the ledger and the cost model tell.
+struct LoadEstimate {
+  double requests = 0;   // sent and not ended
+  double decoding = 0;   // of these, with a first token
+  double context = 0;    // computed tokens of those that decode
+  double remaining = 0;  // tokens that those are still expected to produce
+  double step = 0;       // seconds of one decode step, without prefill
+  double pace = 0;       // seconds a token, prefill of the requests that come after included
+};
+
+/// What sending a task to a node is predicted to do.
+struct Prediction {
+  double wait = 0;     // until its prefill begins
+  double prefill = 0;  // its own, beside the decodes there
+  double decode = 0;   // from the first token to the last
+  double tpot = 0;     // of it, a token
+  double others = 0;   // what the others there lose, summed over them
+
+  [[nodiscard]] double finish() const { return wait + prefill + decode; }
+};
+
 /// Predictions for (task, node) pairs. A value: it belongs to a world and is copied with it; it depends on
 /// the scenario and the seed only, and reads the FleetView that it is given.
 class Estimates {
  public:
   Estimates() = default;
+  /// Borrows the scenario, like the world that it belongs to.
   Estimates(const Scenario&, Seed);
 
-  /// Tokens that the running requests of `n` are still expected to produce, from predicted lengths
-  /// and the time since their first tokens; at least one for each.
-  [[nodiscard]] double remaining_tokens(NodeId n, const FleetView&) const;
+  /// What is on `n` now.
+  [[nodiscard]] LoadEstimate load(NodeId n, const FleetView&) const;
+  /// What sending the task to `n` now is predicted to do.
+  [[nodiscard]] Prediction predict(NodeId n, const TaskView&, const FleetView&) const;
+
+  /// Tokens that the requests with a first token on `n` are still expected to produce, from predicted
+  /// lengths and the time since their first tokens; at least one for each.
+  [[nodiscard]] double remaining_tokens(NodeId n, const FleetView& view) const { return load(n, view).remaining; }
   /// Context tokens of the requests that decode on `n`.
-  [[nodiscard]] double context_tokens(NodeId n, const FleetView&) const;
+  [[nodiscard]] double context_tokens(NodeId n, const FleetView& view) const { return load(n, view).context; }
   /// Seconds of one decode step of `sequences` over `context_tokens`.
   [[nodiscard]] double step(NodeId n, double sequences, double context_tokens) const;
-  /// Seconds to compute `tokens` of prompt, alone.
+  /// Seconds to compute `tokens` of one prompt, alone.
   [[nodiscard]] double prefill(NodeId n, double tokens) const;
-  /// Seconds that `tokens` of prompt add to the steps of a busy node: without the read of the
-  /// weights, which its decodes pay for anyway.
+  /// Seconds that `tokens` of one prompt add to the steps of a busy node: without the read of the
+  /// weights and the host's time, which its decodes pay for anyway.
   [[nodiscard]] double prefill_beside(NodeId n, double tokens) const;
   /// Seconds until what is on `n` would be done if nothing more came: prompts that wait, then the
-  /// remaining tokens at the present batch.
+  /// tokens left of the mean request at the present batch.
   [[nodiscard]] double work_ahead(NodeId n, const FleetView&) const;
   /// Seconds per output token if the task joined now.
   [[nodiscard]] double tpot_if_joined(NodeId n, const TaskView&, const FleetView&) const;
   /// Predicted seconds until the task ends on `n`: waiting, own prefill, decode at the batch it joins.
-  [[nodiscard]] double finish(NodeId n, const TaskView&, const FleetView&) const;
+  [[nodiscard]] double finish(NodeId n, const TaskView& task, const FleetView& view) const {
+    return predict(n, task, view).finish();
+  }
   /// Seconds that the others on `n` lose, summed over them, when the task joins: its prefill stalls
-  /// them and their steps grow (docs/model.md, "Marginal cost").
-  [[nodiscard]] double others_lose(NodeId n, const TaskView&, const FleetView&) const;
+  /// them and their steps grow.
+  [[nodiscard]] double others_lose(NodeId n, const TaskView& task, const FleetView& view) const {
+    return predict(n, task, view).others;
+  }
   /// Saturated requests/s of the node on this workload.
   [[nodiscard]] double service_rate(NodeId n) const { return nodes_[index(n)].service_rate; }
 
  private:
   struct NodeModel {
     const NodeSettings* settings = nullptr;
-    double error = 1;             // multiplies every time
-    double service_rate = 0;
-    double prefill_token = 0;     // marginal seconds a prompt token in large batches
+    double seconds_per_ps = 0;     // of the compiled costs: 1e-12 times the node's calibration factor
+    double context_token = 0;      // seconds that a context token adds to a decode step
+    double kv_tokens = 0;          // that fit
+    double service_rate = 0;       // requests/s
+    std::int32_t most_decodes = 1; // beside which a chunk of prefill has room
   };
+  /// Prompt tokens computed in steps that they share with decodes.
+  struct Mixed {
+    double seconds = 0, steps = 0;
+  };
+
+  static double step(const NodeModel&, double sequences, double context);
+  static Mixed mixed(const NodeModel&, double decodes, double context, double tokens, double pairs);
+  static double stall(const NodeModel&, double decodes, double context, double tokens);
+  [[nodiscard]] double pace(const NodeModel&, double decodes, double context) const;
+  [[nodiscard]] LoadEstimate load(const NodeModel&, std::size_t node, const FleetView&) const;
+  [[nodiscard]] double joined_pace(const NodeModel&, const LoadEstimate&, double waiting_tokens, const TaskView&) const;
+
   std::vector<NodeModel> nodes_;  // [node]
+  double mean_prompt_ = 1, mean_output_ = 1;  // tokens, of the workload's mean task
 };
 
 }  // namespace yardmaster

@@ -1,0 +1,22 @@
+#include <algorithm>
+
+#include "policies/policy.h"
+
+namespace yardmaster {
+namespace {
+
+// Every node scores the same, so that the draw for ties decides: uniform over legal nodes.
+// The floor of every comparison.
+class Random final : public DispatchPolicy {
+ public:
+  void score(const TaskView&, const FleetView&, std::span<const std::uint8_t>, Draw,
+             std::span<double> scores) const override {
+    std::fill(scores.begin(), scores.end(), 0.0);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<DispatchPolicy> make_random() { return std::make_unique<Random>(); }
+
+}  // namespace yardmaster

@@ -1,0 +1,23 @@
+#include "policies/policy.h"
+
+namespace yardmaster {
+namespace {
+
+// Nodes in turn: the score is the distance, going round, from the node after the last one sent to.
+// No ties. The turn is read from the view, so that a fork cannot advance it.
+class RoundRobin final : public DispatchPolicy {
+ public:
+  void score(const TaskView&, const FleetView& view, std::span<const std::uint8_t>, Draw,
+             std::span<double> scores) const override {
+    const std::size_t first = view.last_sent == kNoNode ? 0 : index(view.last_sent) + 1;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      scores[i] = static_cast<double>(i >= first ? i - first : i + scores.size() - first);
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<DispatchPolicy> make_round_robin() { return std::make_unique<RoundRobin>(); }
+
+}  // namespace yardmaster

@@ -1,0 +1,74 @@
+// The one place that names every rule: adding one is its file and a line here.
+#include <algorithm>
+#include <array>
+
+#include "policies/policy.h"
+
+namespace yardmaster {
+
+// Each is defined in the file of its name, under dispatch/ or ordering/.
+std::unique_ptr<DispatchPolicy> make_random();
+std::unique_ptr<DispatchPolicy> make_round_robin();
+std::unique_ptr<DispatchPolicy> make_join_shortest_queue();
+std::unique_ptr<DispatchPolicy> make_power_of_two();
+std::unique_ptr<DispatchPolicy> make_least_kv_use();
+std::unique_ptr<DispatchPolicy> make_shortest_expected_delay();
+std::unique_ptr<DispatchPolicy> make_earliest_finish();
+std::unique_ptr<DispatchPolicy> make_marginal_cost();
+double first_come_first_served(const TaskView&);
+double shortest_predicted_job(const TaskView&);
+
+namespace {
+
+constexpr std::array kDispatch = {
+    DispatchEntry{"random", "any node, all alike", make_random},
+    DispatchEntry{"round_robin", "the next node in turn", make_round_robin},
+    DispatchEntry{"join_shortest_queue", "fewest requests in flight", make_join_shortest_queue},
+    DispatchEntry{"power_of_two", "fewer requests in flight of two nodes drawn", make_power_of_two},
+    DispatchEntry{"least_kv_use", "smallest share of KV memory in use, as reported", make_least_kv_use},
+    DispatchEntry{"shortest_expected_delay", "requests in flight over the node's service rate",
+                  make_shortest_expected_delay},
+    DispatchEntry{"earliest_finish", "earliest predicted end of the task itself", make_earliest_finish},
+    DispatchEntry{"marginal_cost", "predicted end plus what the others on the node lose", make_marginal_cost},
+};
+
+constexpr std::array kOrdering = {
+    OrderingEntry{"first_come_first_served", "earliest arrival", first_come_first_served},
+    OrderingEntry{"shortest_predicted_job", "least predicted work in tokens", shortest_predicted_job},
+};
+
+template <typename Entry>
+const Entry* find(std::span<const Entry> table, std::string_view name) {
+  const auto at = std::find_if(table.begin(), table.end(), [&](const Entry& e) { return e.name == name; });
+  return at == table.end() ? nullptr : &*at;
+}
+
+template <typename Table>
+consteval bool names_differ(const Table& table) {
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (table[i].name == table[j].name) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+static_assert(names_differ(kDispatch) && names_differ(kOrdering));
+
+}  // namespace
+
+std::span<const DispatchEntry> dispatch_table() { return kDispatch; }
+std::span<const OrderingEntry> ordering_table() { return kOrdering; }
+
+std::unique_ptr<DispatchPolicy> make_dispatch(std::string_view name) {
+  const DispatchEntry* entry = find(dispatch_table(), name);
+  return entry == nullptr ? nullptr : entry->make();
+}
+
+OrderingKey find_ordering(std::string_view name) {
+  const OrderingEntry* entry = find(ordering_table(), name);
+  return entry == nullptr ? nullptr : entry->key;
+}
+
+}  // namespace yardmaster
