@@ -5,6 +5,7 @@
 //   without chunks  decode_base[d] + S * decode_token
 //   with chunks     dense[d + sum c_i] + head[sampled] + (d + chunks) * sequence + mixed_base
 //                   + S * mixed_token + sum c_i * chunk_token + sum (2 b_i c_i + c_i^2) * pair
+// and decode_base[d] = dense[d] + head[d] + d * sequence + a constant of at most mixed_base.
 // All integers, in ps; so sums over steps are exact and do not depend on where a stretch was cut.
 #pragma once
 
@@ -36,16 +37,24 @@ struct MixedStep {
   std::int32_t sampled = 0;        // sequences that get a token: decodes and last chunks
 };
 
-/// Limits of the tables.
+/// Limits of the tables: no step holds more sequences or tokens.
 struct StepLimits {
   std::int32_t max_num_seqs = 0, max_num_batched_tokens = 0;
 };
+
+/// What an engine chooses on a GPU when nothing else is asked for.
+[[nodiscard]] StepLimits default_limits(const GpuSpec&, const EngineSpec&);
+
+/// The captured graph that a step of `tokens` tokens runs as, by its size; 0 when it exceeds them all.
+/// vLLM captures 1, 2, 4, multiples of 8 to 256 and of 16 beyond, up to min(2 max_num_seqs, 512).
+[[nodiscard]] std::int32_t captured_tokens(std::int32_t tokens, std::int32_t max_num_seqs);
 
 /// Step times of one GPU type, model, engine and tensor-parallel degree. Immutable and shared.
 class StepCost {
  public:
   StepCost() = default;
   /// Compiles the formula. `slow` multiplies every term: 1, or more for a straggler.
+  /// REQUIRES gpu.runs(model, tensor_parallel), tensor_parallel >= 1, limits >= 1.
   StepCost(const GpuSpec&, const ModelSpec&, const EngineSpec&, int tensor_parallel, StepLimits,
            double slow = 1.0);
   /// An affine cost for tests and theory: h0 + h1 * entries + token * tokens + context * S, as the
@@ -71,30 +80,35 @@ class StepCost {
             2 * static_cast<std::int64_t>(s.chunk_tokens) * s.chunk_tokens * pair_.ps};
   }
 
-  /// One read of the weights: the shortest possible step, for tests and bounds.
+  /// One read of the weights at the measured rate: no step is shorter. Affine costs: the constant.
   [[nodiscard]] Duration weight_read() const { return weight_read_; }
 
  private:
   std::vector<Duration> decode_base_;  // [max_num_seqs + 1]
-  std::vector<Duration> dense_;        // [max_num_batched_tokens + 1]: token-parallel part and host time of a step
+  std::vector<Duration> dense_;        // [max_num_batched_tokens + 1]: token-parallel part, host time of a step
   std::vector<Duration> head_;         // [max_num_seqs + 1]: output head for that many samples
   Duration decode_token_, sequence_, mixed_base_, mixed_token_, chunk_token_, pair_, weight_read_;
 };
 
 /// Work of one token and one (query, key) pair, for utilisation: FLOP and bytes over all GPUs of a node.
 struct WorkCost {
-  double flops_per_token = 0;         // 2 x active parameters
-  double flops_per_pair = 0;          // attention of one query token over one key token
+  double flops_per_token = 0;         // 2 x active parameters, as model FLOP utilisation counts
+  double flops_per_pair = 0;          // attention of one query token over one key token, all layers
   double weight_bytes = 0;            // read once a step
   double kv_bytes_per_token = 0;      // read once a decode and context token
-  double peak_flops = 0, peak_bandwidth = 0;
+  double peak_flops = 0, peak_bandwidth = 0;  // data sheet: FLOP/s of the weights' format, bytes/s
 };
 
 /// The work figures of a model on `tensor_parallel` GPUs.
 WorkCost work_cost(const GpuSpec&, const ModelSpec&, int tensor_parallel);
 
-/// KV blocks of 16 tokens that fit beside the weights, less the block that vLLM keeps as null block;
-/// 0 or less when the weights alone do not fit.
+/// GPU memory that an engine keeps for activations, graphs and the CUDA context, bytes. Derived: vLLM
+/// on an RTX 4090 with Llama-3.1-8B had 2,588 blocks (LLMServingSim, one of them null):
+/// 0.9 x 25.757e9 - 16.061e9 - 2,588 x 16 x 131,072 bytes.
+inline constexpr double kReservedBytes = 1.69e9;
+
+/// KV blocks of 16 tokens that fit beside the weights and kReservedBytes, less the block that vLLM
+/// keeps as null block; 0 or less when the weights do not fit.
 std::int64_t usable_kv_blocks(const GpuSpec&, const ModelSpec&, int tensor_parallel, double memory_utilisation);
 
 }  // namespace yardmaster

@@ -1,0 +1,189 @@
+#include "env/hardware/step_cost.h"
+
+#include <algorithm>
+
+#include "env/base/check.h"
+
+namespace yardmaster {
+namespace {
+
+constexpr double kActivationBytes = 2;  // activations travel in bf16, whatever the weights
+
+/// The figures of one GPU, model and degree, and the terms of the formula in seconds of one layer.
+struct Formula {
+  const GpuSpec& gpu;
+  const ModelSpec& model;
+  double gpus;  // k
+
+  /// One layer's weights, read once by each GPU.
+  [[nodiscard]] double linear_read() const {
+    return model.layer_parameters() * bytes_of(model.weights) /
+           (gpus * gpu.memory_bandwidth * gpu.gemm(model.weights).weight_share);
+  }
+
+  /// dense(T) without activations: the linear layers of one layer on one GPU.
+  [[nodiscard]] double linear(double tokens) const {
+    const GemmSpec& g = gpu.gemm(model.weights);
+    const double read = linear_read();
+    const double token = 2 * model.layer_active_parameters() / (gpus * g.flops * g.flop_share);
+    if (g.knee_tokens <= 0) {
+      return std::max(token * tokens, read) + g.layer_s;
+    }
+    return read + g.layer_s + g.knee_share * token * std::min(tokens, g.knee_tokens) +
+           token * std::max(tokens - g.knee_tokens, 0.0);
+  }
+
+  /// Element-wise kernels: norms on the whole hidden width, the rest on one GPU's share.
+  [[nodiscard]] double activations(double tokens) const {
+    const double share = gpu.gemm(model.weights).activation_share;
+    if (share <= 0) {
+      return 0;
+    }
+    const double heads = 2.0 * (model.heads + model.kv_heads) * model.head_dim;
+    const double elements = 4.0 * model.hidden + (heads + 3.0 * model.intermediate) / gpus;
+    return tokens * elements * kActivationBytes / (gpu.memory_bandwidth * share);
+  }
+
+  [[nodiscard]] double all_reduce(double tokens) const {
+    if (gpus <= 1) {
+      return 0;
+    }
+    const double bytes = tokens * model.hidden * kActivationBytes;
+    return gpu.link.latency_s + 2 * (gpus - 1) / gpus * bytes / gpu.link.bandwidth;
+  }
+
+  /// All layers, without attention.
+  [[nodiscard]] double layers(double tokens) const {
+    return model.layers * (linear(tokens) + activations(tokens) + 2 * all_reduce(tokens));
+  }
+
+  /// The output head, in bf16. A step that samples nothing still runs it, for one row at least.
+  [[nodiscard]] double head(double samples) const {
+    const double flop = 2 * model.table_parameters() * std::max(samples, 1.0);
+    return std::max(flop / (gpus * gpu.bf16.flops * gpu.bf16.flop_share), head_read());
+  }
+
+  [[nodiscard]] double head_read() const {
+    return model.table_parameters() * bytes_of(Dtype::bf16) /
+           (gpus * gpu.memory_bandwidth * gpu.bf16.weight_share);
+  }
+
+  /// Reading one token's K and V in pure decode, all layers.
+  [[nodiscard]] double kv_token() const {
+    return model.kv_bytes_per_token_per_gpu(static_cast<int>(gpus)) /
+           (gpu.memory_bandwidth * gpu.kv_share(model.kv));
+  }
+
+  [[nodiscard]] double mixed_factor() const {
+    return std::max(1.0, gpu.attention.mixed_group_factor * model.heads / model.kv_heads);
+  }
+
+  /// One (query, key) pair counts twice in sum(2 b c + c^2): 4 heads head_dim c (b + c / 2).
+  [[nodiscard]] double half_pair() const {
+    return 2.0 * model.layers * model.heads * model.head_dim /
+           (gpus * gpu.bf16.flops * gpu.attention.prefill_share);
+  }
+
+  [[nodiscard]] double weight_read() const {
+    return model.layers * linear_read() + head_read();
+  }
+};
+
+std::size_t table_size(std::int32_t largest) { return static_cast<std::size_t>(largest) + 1; }
+
+}  // namespace
+
+StepLimits default_limits(const GpuSpec& gpu, const EngineSpec& engine) {
+  if (gpu.large) {
+    return {engine.max_num_seqs_large, engine.max_num_batched_tokens_large};
+  }
+  return {engine.max_num_seqs, engine.max_num_batched_tokens};
+}
+
+std::int32_t captured_tokens(std::int32_t tokens, std::int32_t max_num_seqs) {
+  std::int32_t graph = tokens <= 2 ? tokens : 4;
+  if (tokens > 4) {
+    const std::int32_t spacing = tokens <= 256 ? 8 : 16;
+    graph = (tokens + spacing - 1) / spacing * spacing;
+  }
+  return graph <= std::min(2 * max_num_seqs, 512) ? graph : 0;
+}
+
+StepCost::StepCost(const GpuSpec& gpu, const ModelSpec& model, const EngineSpec& engine,
+                   int tensor_parallel, StepLimits limits, double slow) {
+  check(tensor_parallel >= 1 && gpu.runs(model, tensor_parallel), "no step cost for this model and GPU");
+  check(limits.max_num_seqs >= 1 && limits.max_num_batched_tokens >= limits.max_num_seqs,
+        "step limits are too small");
+  check(slow > 0, "a slow-down is above zero");
+  const Formula formula{gpu, model, static_cast<double>(tensor_parallel)};
+  const AttentionSpec& attention = gpu.attention;
+  const auto compile = [slow](double seconds) { return Duration::from_seconds(slow * seconds); };
+
+  const double layers = model.layers;
+  sequence_ = compile(engine.sequence_s + layers * attention.decode_sequence_s);
+  decode_token_ = compile(formula.kv_token());
+  mixed_token_ = compile(formula.kv_token() * formula.mixed_factor());
+  chunk_token_ = compile(layers * attention.prefill_head_token_s * model.heads / tensor_parallel);
+  pair_ = compile(formula.half_pair());
+  const Duration decode_attention = compile(layers * attention.decode_s);
+  // One kernel serves a mixed step; at least as long as decode's, so that adding work adds time.
+  mixed_base_ = compile(layers * std::max(attention.prefill_s, attention.decode_s));
+
+  dense_.resize(table_size(limits.max_num_batched_tokens));
+  for (std::int32_t tokens = 1; tokens <= limits.max_num_batched_tokens; ++tokens) {
+    const std::int32_t graph = captured_tokens(tokens, limits.max_num_seqs);
+    dense_[static_cast<std::size_t>(tokens)] =
+        compile(engine.step_s + (graph > 0 ? formula.layers(graph)
+                                           : engine.uncaptured_step_s + formula.layers(tokens)));
+  }
+  head_.resize(table_size(limits.max_num_seqs));
+  decode_base_.resize(table_size(limits.max_num_seqs));
+  for (std::int32_t n = 0; n <= limits.max_num_seqs; ++n) {
+    const auto i = static_cast<std::size_t>(n);
+    head_[i] = compile(formula.head(n));
+    if (n > 0) {  // a step of nothing takes no time
+      decode_base_[i] = dense_[i] + head_[i] + sequence_ * n + decode_attention;
+    }
+  }
+  // Rounded down by more than the terms' rounding, to stay a bound.
+  weight_read_ = compile(formula.weight_read()) - Duration{1};
+}
+
+StepCost StepCost::affine(Duration step, Duration entry, Duration token, Duration context,
+                          StepLimits limits) {
+  StepCost cost;
+  cost.sequence_ = entry;
+  cost.decode_token_ = cost.mixed_token_ = context;
+  cost.weight_read_ = step;
+  cost.dense_.resize(table_size(limits.max_num_batched_tokens));
+  for (std::size_t tokens = 1; tokens < cost.dense_.size(); ++tokens) {
+    cost.dense_[tokens] = step + token * static_cast<std::int64_t>(tokens);
+  }
+  cost.head_.resize(table_size(limits.max_num_seqs));
+  cost.decode_base_.resize(table_size(limits.max_num_seqs));
+  for (std::size_t n = 1; n < cost.decode_base_.size(); ++n) {
+    cost.decode_base_[n] = cost.dense_[n] + entry * static_cast<std::int64_t>(n);
+  }
+  return cost;
+}
+
+WorkCost work_cost(const GpuSpec& gpu, const ModelSpec& model, int tensor_parallel) {
+  WorkCost work;
+  work.flops_per_token = 2 * model.active_parameters;
+  work.flops_per_pair = 4.0 * model.layers * model.heads * model.head_dim;
+  work.weight_bytes = model.weight_bytes_read();
+  work.kv_bytes_per_token = tensor_parallel * model.kv_bytes_per_token_per_gpu(tensor_parallel);
+  work.peak_flops = tensor_parallel * gpu.gemm(model.weights).flops;
+  work.peak_bandwidth = tensor_parallel * gpu.memory_bandwidth;
+  return work;
+}
+
+std::int64_t usable_kv_blocks(const GpuSpec& gpu, const ModelSpec& model, int tensor_parallel,
+                              double memory_utilisation) {
+  const double free = gpu.memory_bytes * memory_utilisation - model.weight_bytes() / tensor_parallel -
+                      kReservedBytes;
+  const double block = 16 * model.kv_bytes_per_token_per_gpu(tensor_parallel);
+  return static_cast<std::int64_t>(free / block) - 1;
+}
+
+}  // namespace yardmaster
