@@ -30,4 +30,24 @@ class Digest {
   std::uint64_t value_ = 0;
 };
 
+/// Hears facts as they become certain; a node's own facts may come after a later one of another node.
+class FactSink {
+ public:
+  virtual ~FactSink() = default;
+  virtual void on_fact(Fact, const TaskAddress&, NodeId, Time) = 0;
+};
+
+/// The digest and, if somebody listens, the sink: where nodes and the simulation report facts.
+struct FactLog {
+  Digest digest;
+  FactSink* sink = nullptr;
+
+  void add(Fact fact, const TaskAddress& at, NodeId node, Time when) {
+    digest.add(fact, at, when);
+    if (sink != nullptr) {
+      sink->on_fact(fact, at, node, when);
+    }
+  }
+};
+
 }  // namespace yardmaster

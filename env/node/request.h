@@ -38,6 +38,7 @@ enum class RequestState : std::uint8_t { outside, mailbox, waiting, prefilling, 
 
 /// The node's record of a request. Plain data, written by node.cpp only, but for `sizes` and `mark`.
 struct Request {
+  TaskAddress address;
   // Sizes: fixed when it is sent.
   std::int32_t prompt_tokens = 0;
   std::int32_t output_tokens = 0;   // hidden truth: tokens until it ends, cut to max_model_len
@@ -52,7 +53,10 @@ struct Request {
   std::uint16_t preemptions = 0;
   // Timeline.
   Time mark;                        // up to here every picosecond has its moment
-  Time delivered, first_scheduled = Time::never(), first_token = Time::never(), last_token = Time::never();
+  Time delivered;                   // at the node, of this attempt
+  // As the client sees them, but for first_scheduled, the node's own time of planning.
+  Time first_scheduled = Time::never(), first_token = Time::never();
+  Time last_token = Time::never();
   Duration prefill_clock;           // node's clock of steps with prefill when decoding began
   Moments moments{};
 

@@ -1,6 +1,7 @@
 // Where finished rows go. An observer is handed to each call of Simulation::advance; forks pass none.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "env/base/digest.h"
@@ -28,13 +29,11 @@ struct TaskRow {
 };
 
 /// Receives rows as tasks end, in simulated order, and facts if it asks for them.
-class Observer {
+class Observer : public FactSink {
  public:
-  virtual ~Observer() = default;
   virtual void on_task(const TaskRow&) = 0;
-  /// Called for every fact of the digest when `wants_facts()`; a node-side fact may come later than
-  /// a later one of another node.
-  virtual void on_fact(Fact, const TaskAddress&, NodeId, Time) {}
+  /// Called for every fact of the digest when `wants_facts()`.
+  void on_fact(Fact, const TaskAddress&, NodeId, Time) override {}
   [[nodiscard]] virtual bool wants_facts() const { return false; }
 };
 

@@ -1,0 +1,681 @@
+// The typed half of the reader: values, units, ranges, and the reference.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <type_traits>
+
+#include "env/base/yaml.h"
+
+namespace yardmaster::yaml {
+
+namespace {
+
+struct UnitWord {
+  std::string_view word;
+  double factor;  // of the SI unit
+};
+
+constexpr std::array kDurationUnits = {
+    UnitWord{"ps", 1e0},     UnitWord{"ns", 1e3},      UnitWord{"us", 1e6},
+    UnitWord{"ms", 1e9},     UnitWord{"s", 1e12},      UnitWord{"min", 60e12},
+    UnitWord{"h", 3600e12},  UnitWord{"d", 86400e12},
+};
+constexpr std::array kByteUnits = {
+    UnitWord{"B", 1.0},         UnitWord{"KB", 1e3},           UnitWord{"KiB", 1024.0},
+    UnitWord{"MB", 1e6},        UnitWord{"MiB", 1048576.0},    UnitWord{"GB", 1e9},
+    UnitWord{"GiB", 1073741824.0}, UnitWord{"TB", 1e12},       UnitWord{"TiB", 1099511627776.0},
+};
+constexpr std::array kRateUnits = {
+    UnitWord{"/s", 1.0}, UnitWord{"/min", 1.0 / 60}, UnitWord{"/h", 1.0 / 3600}};
+constexpr std::array kBandwidthUnits = {
+    UnitWord{"B/s", 1.0},      UnitWord{"KB/s", 1e3},         UnitWord{"KiB/s", 1024.0},
+    UnitWord{"MB/s", 1e6},     UnitWord{"MiB/s", 1048576.0},  UnitWord{"GB/s", 1e9},
+    UnitWord{"GiB/s", 1073741824.0}, UnitWord{"TB/s", 1e12},  UnitWord{"Mbit/s", 125e3},
+    UnitWord{"Gbit/s", 125e6},
+};
+constexpr std::array kFlopsUnits = {
+    UnitWord{"FLOP/s", 1.0}, UnitWord{"GFLOP/s", 1e9}, UnitWord{"TFLOP/s", 1e12},
+    UnitWord{"PFLOP/s", 1e15}};
+constexpr std::array kPowerUnits = {UnitWord{"W", 1.0}, UnitWord{"kW", 1e3}};
+constexpr std::array kPriceUnits = {UnitWord{"USD/h", 1.0}};
+
+std::span<const UnitWord> units_of(Unit unit) {
+  switch (unit) {
+    case Unit::duration: return kDurationUnits;
+    case Unit::bytes: return kByteUnits;
+    case Unit::rate: return kRateUnits;
+    case Unit::bandwidth: return kBandwidthUnits;
+    case Unit::flops: return kFlopsUnits;
+    case Unit::power: return kPowerUnits;
+    case Unit::price: return kPriceUnits;
+  }
+  return {};
+}
+
+std::string_view name_of(Unit unit) {
+  constexpr std::array<std::string_view, 7> names = {
+      "duration", "amount of memory", "rate", "bandwidth", "FLOP rate", "power", "price"};
+  return names[static_cast<std::size_t>(unit)];
+}
+
+std::string unit_list(Unit unit) {
+  std::string text;
+  for (const UnitWord& u : units_of(unit)) {
+    text.append(text.empty() ? "" : ", ").append(u.word);
+  }
+  return text;
+}
+
+std::string shortest(double value) {
+  std::array<char, 32> buffer{};
+  const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  return {buffer.data(), end};
+}
+
+std::string quote(std::string_view text) { return "\"" + std::string(text) + "\""; }
+
+/// A finite number at the start of `text`; the rest stays in `text`.
+std::optional<double> leading_number(std::string_view& text) {
+  const std::size_t sign = text.starts_with('-') ? 1 : 0;
+  if (text.size() <= sign || (text[sign] != '.' && (text[sign] < '0' || text[sign] > '9'))) {
+    return std::nullopt;  // from_chars would take "inf" and "nan"
+  }
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) {
+    return std::nullopt;
+  }
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return value;
+}
+
+struct Parsed {
+  double value = 0;      // in SI (a duration: in ps)
+  std::string trouble;   // empty when good
+};
+
+Parsed parse_quantity(std::string_view text, Unit unit) {
+  const std::string whole(text);
+  const std::optional<double> number = leading_number(text);
+  const std::string units = unit_list(unit);
+  if (!number) {
+    return {0, quote(whole) + " is no " + std::string(name_of(unit)) +
+                   "; write a number and one of " + units};
+  }
+  const std::size_t first = text.find_first_not_of(' ');
+  if (first == std::string_view::npos) {
+    return {0, quote(whole) + " has no unit; write one of " + units};
+  }
+  text.remove_prefix(first);
+  for (const UnitWord& u : units_of(unit)) {
+    if (text == u.word) {
+      return {*number * u.factor, {}};
+    }
+  }
+  return {0, quote(whole) + " has an unknown unit " + quote(text) + "; write one of " + units};
+}
+
+/// What a type is called, how it is read and how it is written.
+template <class T>
+struct Codec;
+
+template <>
+struct Codec<bool> {
+  static std::string type() { return "true or false"; }
+  static std::string read(const Node& node, bool& value) {
+    if (node.scalar != "true" && node.scalar != "false") {
+      return "expected true or false, found " + quote(node.scalar);
+    }
+    value = node.scalar == "true";
+    return {};
+  }
+  static std::string write(bool value) { return value ? "true" : "false"; }
+};
+
+template <>
+struct Codec<std::int64_t> {
+  static std::string type() { return "whole number"; }
+  static std::string read(const Node& node, std::int64_t& value) {
+    const char* const end = node.scalar.data() + node.scalar.size();
+    if (const auto [at, error] = std::from_chars(node.scalar.data(), end, value);
+        !node.quoted && error == std::errc{} && at == end) {
+      return {};
+    }
+    std::string_view rest = node.scalar;
+    const std::optional<double> number = leading_number(rest);
+    if (node.quoted || !number || !rest.empty()) {
+      return "expected a whole number, found " + quote(node.scalar);
+    }
+    if (*number != std::floor(*number) || std::abs(*number) > 9e15) {
+      return node.scalar + " is not a whole number";
+    }
+    value = static_cast<std::int64_t>(*number);  // 1e6
+    return {};
+  }
+  static std::string write(std::int64_t value) { return std::to_string(value); }
+};
+
+template <>
+struct Codec<std::int32_t> {
+  static std::string type() { return Codec<std::int64_t>::type(); }
+  static std::string read(const Node& node, std::int32_t& value) {
+    std::int64_t wide = 0;
+    std::string trouble = Codec<std::int64_t>::read(node, wide);
+    value = static_cast<std::int32_t>(wide);
+    if (trouble.empty() && value != wide) {
+      trouble = node.scalar + " is too large";
+    }
+    return trouble;
+  }
+  static std::string write(std::int32_t value) { return std::to_string(value); }
+};
+
+template <>
+struct Codec<double> {
+  static std::string type() { return "number"; }
+  static std::string read(const Node& node, double& value) {
+    std::string_view rest = node.scalar;
+    const std::optional<double> number = leading_number(rest);
+    if (node.quoted || !number || !rest.empty()) {
+      return "expected a number, found " + quote(node.scalar);
+    }
+    value = *number;
+    return {};
+  }
+  static std::string write(double value) { return shortest(value); }
+};
+
+template <>
+struct Codec<std::string> {
+  static std::string type() { return "text"; }
+  static std::string read(const Node& node, std::string& value) {
+    value = node.scalar;
+    return value.empty() ? "expected a text, found none" : "";
+  }
+  static std::string write(const std::string& value) { return value; }
+};
+
+template <>
+struct Codec<Duration> {
+  static std::string type() { return "duration"; }
+  static std::string read(const Node& node, Duration& value) {
+    const Parsed parsed = parse_quantity(node.scalar, Unit::duration);
+    if (!parsed.trouble.empty()) {
+      return parsed.trouble;
+    }
+    if (parsed.value < 0 || parsed.value > static_cast<double>(kLongestDuration.ps)) {
+      return node.scalar + " is out of range (expected 0 s to 100 d)";
+    }
+    value = {static_cast<std::int64_t>(std::floor(parsed.value + 0.5))};
+    return {};
+  }
+  /// In the largest unit in which it is whole, so that reading gives the same picoseconds.
+  static std::string write(Duration value) {
+    if (value.ps == 0) {
+      return "0 s";
+    }
+    for (std::size_t i = kDurationUnits.size(); i-- > 0;) {
+      const auto unit = static_cast<std::int64_t>(kDurationUnits[i].factor);
+      if (value.ps % unit == 0) {
+        return std::to_string(value.ps / unit) + " " + std::string(kDurationUnits[i].word);
+      }
+    }
+    return {};
+  }
+};
+
+template <Unit U>
+struct Codec<Quantity<U>> {
+  static std::string type() { return std::string(name_of(U)); }
+  static std::string read(const Node& node, Quantity<U>& value) {
+    const Parsed parsed = parse_quantity(node.scalar, U);
+    if (!parsed.trouble.empty()) {
+      return parsed.trouble;
+    }
+    if (!(parsed.value >= 0 && parsed.value < 1e300)) {
+      return node.scalar + " is out of range (expected at least 0)";
+    }
+    value.value = parsed.value;
+    return {};
+  }
+  /// The shortest text among the units that reads back to the same bits.
+  static std::string write(Quantity<U> value) {
+    std::string best;
+    for (const UnitWord& u : units_of(U)) {
+      const std::string number = shortest(value.value / u.factor);
+      double back = 0;
+      std::from_chars(number.data(), number.data() + number.size(), back);
+      if (back * u.factor == value.value && (best.empty() || number.size() < best.find(' '))) {
+        best = number + " " + std::string(u.word);
+      }
+    }
+    return best;  // the unit itself always reads back
+  }
+};
+
+template <class T>
+std::string range_text(const Field<T>& field) {
+  if (field.min && field.max) {
+    return Codec<T>::write(*field.min) + " to " + Codec<T>::write(*field.max);
+  }
+  if (field.min) {
+    return "at least " + Codec<T>::write(*field.min);
+  }
+  return field.max ? "at most " + Codec<T>::write(*field.max) : "";
+}
+
+std::string_view kind_name(Node::Kind kind) {
+  constexpr std::array<std::string_view, 4> names = {"nothing", "a value", "a list", "a section"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+Node scalar_node(std::string text) {
+  Node node;
+  node.kind = Node::Kind::scalar;
+  node.scalar = std::move(text);
+  return node;
+}
+
+const Node& empty_map() {
+  static const Node map = [] {
+    Node node;
+    node.kind = Node::Kind::map;
+    return node;
+  }();
+  return map;
+}
+
+/// Edits (insert, drop, change, swap of neighbours) that make one word of the other, case ignored.
+std::size_t distance(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        d[i][j] = i + j;
+        continue;
+      }
+      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (same ? 0 : 1)});
+      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1])) {
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
+/// A range `1000..1019` as its whole numbers; nothing when it is not one.
+std::optional<std::vector<std::int64_t>> parse_range(const std::string& text) {
+  const std::size_t dots = text.find("..");
+  std::int64_t first = 0, last = 0;
+  if (dots == std::string::npos) {
+    return std::nullopt;
+  }
+  const char* const data = text.data();
+  const auto [a, wrong_first] = std::from_chars(data, data + dots, first);
+  const auto [b, wrong_last] = std::from_chars(data + dots + 2, data + text.size(), last);
+  if (wrong_first != std::errc{} || wrong_last != std::errc{} || a != data + dots ||
+      b != data + text.size() || first < 0 || last < first || last - first >= 100'000) {
+    return std::nullopt;
+  }
+  std::vector<std::int64_t> values;
+  for (std::int64_t v = first; v <= last; ++v) {
+    values.push_back(v);
+  }
+  return values;
+}
+
+/// Items of a resolved list; stretches of three whole numbers and more as ranges.
+template <class T>
+std::vector<std::string> list_texts(const std::vector<T>& values) {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < values.size();) {
+    std::size_t last = i;
+    if constexpr (std::is_same_v<T, std::int64_t>) {
+      while (last + 1 < values.size() && values[last + 1] == values[last] + 1) {
+        ++last;
+      }
+    }
+    if (last >= i + 2) {
+      texts.push_back(Codec<T>::write(values[i]) + ".." + Codec<T>::write(values[last]));
+      i = last + 1;
+    } else {
+      texts.push_back(Codec<T>::write(values[i++]));
+    }
+  }
+  return texts;
+}
+
+}  // namespace
+
+std::string nearest(std::string_view word, std::span<const std::string> known) {
+  std::string best;
+  std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : known) {
+    const std::size_t d = distance(word, candidate);
+    if (d < least) {
+      least = d;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string did_you_mean(std::string_view word, std::span<const std::string> known) {
+  const std::string best = nearest(word, known);
+  std::string text = best.empty() ? "" : "; did you mean " + quote(best) + "?";
+  text += best.empty() ? "; known: " : " (known: ";
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    text += (i == 0 ? "" : ", ") + known[i];
+  }
+  return text + (best.empty() ? "" : ")");
+}
+
+Section::Section(const Node& map, Faults& faults, std::vector<Declaration>* declarations)
+    : Section(map, "", faults, declarations) {}
+
+Section::Section(const Node& map, std::string path, Faults& faults,
+                 std::vector<Declaration>* declarations)
+    : map_(&map),
+      path_(std::move(path)),
+      faults_(&faults),
+      declarations_(declarations),
+      faults_before_(faults.size()) {
+  resolved_.kind = Node::Kind::map;
+  if (map.kind != Node::Kind::map) {
+    fault(std::string("expected a section, found ") + std::string(kind_name(map.kind)));
+    map_ = &empty_map();
+  }
+}
+
+std::string Section::path_of(std::string_view key) const {
+  return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
+}
+
+bool Section::has(std::string_view key) const { return yaml::find(*map_, key) != nullptr; }
+
+const Place& Section::place(std::string_view key) const {
+  const Node* node = yaml::find(*map_, key);
+  return node != nullptr ? node->place : map_->place;
+}
+
+void Section::fault(std::string_view key, std::string_view message) {
+  faults_->add(place(key), path_of(key), message);
+}
+
+void Section::fault(std::string_view message) { faults_->add(map_->place, path_, message); }
+
+void Section::declare(std::string_view key, std::string type, std::string fallback,
+                      std::string range, std::string_view doc, bool section) {
+  known_.emplace_back(key);
+  if (declarations_ != nullptr) {
+    declarations_->push_back({path_of(key), std::move(type), std::move(fallback), std::move(range),
+                              std::string(doc), section});
+  }
+}
+
+void Section::missing(std::string_view key, std::string_view doc) {
+  faults_->add(map_->place, path_, "missing key \"" + std::string(key) + "\": " + std::string(doc));
+}
+
+const Node* Section::take(std::string_view key, const Only& only) {
+  const Node* node = yaml::find(*map_, key);
+  if (node != nullptr && !only.holds) {
+    fault(key, "applies only " + std::string(only.when));
+    return nullptr;
+  }
+  return node;
+}
+
+template <class T>
+void Section::describe(const Field<T>& field, std::string_view type_suffix, std::string fallback) {
+  std::string type = Codec<T>::type() + std::string(type_suffix);
+  if (!field.word.empty()) {
+    type += " or `" + std::string(field.word) + "`";
+  }
+  std::string doc(field.doc);
+  if (!field.only.when.empty()) {
+    doc += " Only " + std::string(field.only.when) + ".";
+  }
+  declare(field.key, std::move(type), std::move(fallback), range_text(field), doc);
+}
+
+template <class T>
+bool Section::read(const Node& node, const std::string& path, const Field<T>& field, T& value) {
+  if (node.kind != Node::Kind::scalar) {
+    faults_->add(node.place, path, "expected a " + Codec<T>::type() + ", found " +
+                                       std::string(kind_name(node.kind)));
+    return false;
+  }
+  if (!field.word.empty() && node.scalar == field.word) {
+    value = field.word_value;
+    return true;
+  }
+  std::string trouble = Codec<T>::read(node, value);
+  if (trouble.empty() &&
+      ((field.min && value < *field.min) || (field.max && *field.max < value))) {
+    trouble = node.scalar + " is out of range (expected " + range_text(field) + ")";
+  }
+  if (!trouble.empty() && !field.word.empty()) {
+    trouble += ", or " + std::string(field.word);
+  }
+  if (!trouble.empty()) {
+    faults_->add(node.place, path, trouble);
+  }
+  return trouble.empty();
+}
+
+template <class T>
+std::optional<T> Section::find(const Field<T>& field) {
+  describe(field, "", std::string(field.fallback_text));
+  const Node* node = take(field.key, field.only);
+  T value{};
+  if (node == nullptr || !read(*node, path_of(field.key), field, value)) {
+    return std::nullopt;
+  }
+  resolve(field.key, !field.word.empty() && value == field.word_value ? std::string(field.word)
+                                                                      : Codec<T>::write(value));
+  return value;
+}
+
+template <class T>
+T Section::get(const Field<T>& field) {
+  const auto write = [&field](const T& value) {
+    return !field.word.empty() && value == field.word_value ? std::string(field.word)
+                                                            : Codec<T>::write(value);
+  };
+  const bool worded = !field.fallback_text.empty();
+  describe(field, "", worded           ? std::string(field.fallback_text)
+                      : field.fallback ? write(*field.fallback)
+                                       : "required");
+  T value = field.fallback.value_or(T{});
+  if (const Node* node = take(field.key, field.only); node != nullptr) {
+    T given{};
+    if (read(*node, path_of(field.key), field, given)) {
+      value = given;
+    }
+  } else if (!field.fallback && field.only.holds && !describing()) {
+    missing(field.key, field.doc);
+  }
+  if (field.only.holds) {
+    resolve(field.key, write(value));
+  }
+  return value;
+}
+
+template <class T>
+std::vector<T> Section::list_of(const Field<T>& field, const std::vector<T>& fallback) {
+  std::string fallback_text(field.fallback_text);
+  if (fallback_text.empty()) {
+    for (const std::string& text : list_texts(fallback)) {
+      fallback_text += (fallback_text.empty() ? "" : ", ") + text;
+    }
+  }
+  describe(field, ", or a list", fallback_text.empty() ? "none" : fallback_text);
+  std::vector<T> values = fallback;
+  if (const Node* node = take(field.key, field.only); node != nullptr) {
+    values.clear();
+    const bool many = node->kind == Node::Kind::list;
+    for (std::size_t i = 0; i < (many ? node->items.size() : 1); ++i) {
+      const Node& item = many ? node->items[i] : *node;
+      if constexpr (std::is_same_v<T, std::int64_t>) {
+        if (const auto range = parse_range(item.scalar)) {
+          values.insert(values.end(), range->begin(), range->end());
+          continue;
+        }
+      }
+      T value{};
+      if (read(item, path_of(field.key) + (many ? "[" + std::to_string(i) + "]" : ""), field, value)) {
+        values.push_back(std::move(value));
+      }
+    }
+  }
+  if (field.only.holds) {
+    Node items;
+    items.kind = Node::Kind::list;
+    for (std::string& text : list_texts(values)) {
+      items.items.push_back(scalar_node(std::move(text)));
+    }
+    resolve_node(field.key, std::move(items));
+  }
+  return values;
+}
+
+std::size_t Section::choose(const Field<std::string>& field, const std::vector<std::string>& known) {
+  std::string type;
+  for (const std::string& word : known) {
+    type += (type.empty() ? "`" : ", `") + word + "`";
+  }
+  std::string doc(field.doc);
+  if (!field.only.when.empty()) {
+    doc += " Only " + std::string(field.only.when) + ".";
+  }
+  const bool worded = !field.fallback_text.empty();
+  declare(field.key, type, worded ? std::string(field.fallback_text) : field.fallback.value_or("required"),
+          "", doc);
+  std::string value = field.fallback.value_or(known.front());
+  const Node* node = take(field.key, field.only);
+  if (node != nullptr && read(*node, path_of(field.key), field, value) &&
+      std::find(known.begin(), known.end(), value) == known.end()) {
+    fault(field.key, "unknown value " + quote(value) + did_you_mean(value, known));
+    value = known.front();
+  } else if (node == nullptr && !field.fallback && field.only.holds && !describing()) {
+    missing(field.key, field.doc);
+  }
+  if (field.only.holds) {
+    resolve(field.key, value);
+  }
+  const auto at = std::find(known.begin(), known.end(), value);
+  return at == known.end() ? 0 : static_cast<std::size_t>(at - known.begin());
+}
+
+void Section::section(std::string_view key, std::string_view doc, const Visit& visit,
+                      std::string_view shorthand) {
+  declare(key, shorthand.empty() ? "section" : "section, or its `" + std::string(shorthand) + "`", "",
+          "", doc, true);
+  const Node* node = yaml::find(*map_, key);
+  Node stand_in = empty_map();
+  stand_in.place = map_->place;
+  if (node != nullptr && node->kind == Node::Kind::scalar && !shorthand.empty()) {
+    stand_in.place = node->place;
+    stand_in.entries.push_back({std::string(shorthand), node->place, *node});
+    node = &stand_in;
+  }
+  Section inner(node != nullptr ? *node : stand_in, path_of(key), *faults_, declarations_);
+  visit(inner);
+  inner.finish();
+  if (!inner.resolved_.entries.empty()) {
+    resolve_node(key, std::move(inner.resolved_));
+  }
+}
+
+std::size_t Section::list(std::string_view key, std::string_view doc, std::string_view fallback_text,
+                          const std::function<void(Section&, std::size_t)>& visit) {
+  declare(key, "list of sections", fallback_text.empty() ? "required" : std::string(fallback_text), "",
+          doc, true);
+  if (describing()) {
+    Section inner(empty_map(), path_of(key) + "[]", *faults_, declarations_);
+    visit(inner, 0);
+    return 1;
+  }
+  const Node* node = yaml::find(*map_, key);
+  if (node == nullptr) {
+    if (fallback_text.empty()) {
+      missing(key, doc);
+    }
+    return 0;
+  }
+  if (node->kind != Node::Kind::list || node->items.empty()) {
+    fault(key, node->kind == Node::Kind::list
+                   ? std::string("the list is empty")
+                   : "expected a list, found " + std::string(kind_name(node->kind)));
+    return 0;
+  }
+  Node items;
+  items.kind = Node::Kind::list;
+  for (std::size_t i = 0; i < node->items.size(); ++i) {
+    Section inner(node->items[i], path_of(key) + "[" + std::to_string(i) + "]", *faults_, nullptr);
+    visit(inner, i);
+    inner.finish();
+    items.items.push_back(std::move(inner.resolved_));
+  }
+  resolve_node(key, std::move(items));
+  return node->items.size();
+}
+
+template <class T>
+void Section::resolve(std::string_view key, const T& value) {
+  resolve_node(key, scalar_node(Codec<T>::write(value)));
+}
+
+void Section::resolve_node(std::string_view key, Node value) {
+  for (Entry& entry : resolved_.entries) {
+    if (entry.key == key) {
+      entry.value = std::move(value);
+      return;
+    }
+  }
+  resolved_.entries.push_back({std::string(key), {}, std::move(value)});
+}
+
+void Section::finish() {
+  for (const Entry& entry : map_->entries) {
+    if (std::find(known_.begin(), known_.end(), entry.key) == known_.end()) {
+      faults_->add(entry.place, path_of(entry.key), "unknown key" + did_you_mean(entry.key, known_));
+    }
+  }
+}
+
+template <class T>
+std::string format(const T& value) {
+  return Codec<T>::write(value);
+}
+
+#define YARDMASTER_YAML_TYPE(T)                                       \
+  template T Section::get<T>(const Field<T>&);                        \
+  template std::optional<T> Section::find<T>(const Field<T>&);        \
+  template void Section::resolve<T>(std::string_view, const T&);      \
+  template std::string format<T>(const T&);
+YARDMASTER_YAML_TYPE(bool)
+YARDMASTER_YAML_TYPE(std::int32_t)
+YARDMASTER_YAML_TYPE(std::int64_t)
+YARDMASTER_YAML_TYPE(double)
+YARDMASTER_YAML_TYPE(std::string)
+YARDMASTER_YAML_TYPE(Duration)
+YARDMASTER_YAML_TYPE(Bytes)
+YARDMASTER_YAML_TYPE(PerSecond)
+YARDMASTER_YAML_TYPE(BytesPerSecond)
+YARDMASTER_YAML_TYPE(FlopPerSecond)
+YARDMASTER_YAML_TYPE(Watts)
+YARDMASTER_YAML_TYPE(UsdPerHour)
+#undef YARDMASTER_YAML_TYPE
+
+template std::vector<std::int64_t> Section::list_of(const Field<std::int64_t>&,
+                                                    const std::vector<std::int64_t>&);
+template std::vector<double> Section::list_of(const Field<double>&, const std::vector<double>&);
+template std::vector<std::string> Section::list_of(const Field<std::string>&,
+                                                   const std::vector<std::string>&);
+
+}  // namespace yardmaster::yaml

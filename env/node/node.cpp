@@ -1,0 +1,608 @@
+// What a node plans: the rules of vLLM's scheduler over counts instead of lists of tokens.
+#include "env/node/node.h"
+
+#include <algorithm>
+
+#include "env/base/check.h"
+
+namespace yardmaster {
+
+namespace {
+
+std::size_t phase_of(std::int64_t offset) { return static_cast<std::size_t>(offset & 15); }
+
+}  // namespace
+
+// ---- outside calls -----------------------------------------------------------------------------
+
+void Node::deliver(const NodeContext& context, TaskSlot task, Time at) {
+  Request& r = context.requests[index(task)];
+  r.state = RequestState::mailbox;
+  r.delivered = at;
+  mailbox_.insert_sorted({task, at}, [](const Delivery& a, const Delivery& b) { return a.at > b.at; });
+  reschedule(context);
+}
+
+void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>& out) {
+  catch_up_before(context, now);
+  if (steps_ > 0 && context.settings.steps_in_flight == 1 && boundary(steps_) == now) {
+    close_segment(context);  // without latency an end is seen before the plan of the same instant
+  }
+  while (!outputs_.empty() && outputs_.front().at <= now) {
+    const NodeOutput o = outputs_.front();
+    outputs_.pop_front();
+    Request& r = context.requests[index(o.task)];
+    if (o.kind == NodeOutput::Kind::finished) {
+      r.book(Moment::network, o.at);
+    }
+    if (o.kind != NodeOutput::Kind::first_token && !cancels_.empty()) {
+      std::erase_if(cancels_, [&](const Cancel& c) { return c.task == o.task; });
+    }
+    out.push_back(o);
+  }
+  reschedule(context);
+}
+
+bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
+  catch_up_before(context, now);
+  Request& r = context.requests[index(task)];
+  bool gone = true;
+  if (r.state == RequestState::mailbox) {
+    mailbox_.remove_if([&](const Delivery& d) { return d.task == task; });
+  } else if (r.state == RequestState::waiting) {
+    waiting_.remove_if([&](TaskSlot t) { return t == task; });
+    // A preempted one may still have tokens on their way.
+    outputs_.remove_if([&](const NodeOutput& o) { return o.task == task; });
+  } else {
+    cancels_.push_back({task, now});
+    gone = false;
+  }
+  reschedule(context);
+  return gone;
+}
+
+void Node::set_cost_level(const NodeContext& context, std::uint8_t level, Time now) {
+  catch_up_before(context, now);
+  next_cost_level_ = level;
+  cost_change_at_ = now;
+  if (idle_) {
+    cost_level_ = level;
+    cost_change_at_ = Time::never();
+  }
+  reschedule(context);
+}
+
+void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lost) {
+  catch_up_before(context, now);
+  if (steps_ > 0) {
+    // Steps that have ended stand; the one in flight is void.
+    const std::int64_t reached = first_boundary(now);
+    const bool exact = start_ <= now && boundary(reached) == now;
+    steps_ = static_cast<std::int32_t>(
+        std::min<std::int64_t>(steps_, start_ > now ? 0 : (exact ? reached : reached - 1)));
+    close_segment(context);
+  }
+  const Duration way = context.settings.response_latency;
+  outputs_.remove_if([&](const NodeOutput& o) {
+    const bool is_void = o.at - way > now;
+    if (is_void && o.kind == NodeOutput::Kind::finished &&
+        context.requests[index(o.task)].state == RequestState::outside) {
+      lost.push_back(o.task);  // it had been preempted with its last token in flight
+    }
+    return is_void;
+  });
+  for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
+    const Request& r = context.requests[index(t)];
+    if (r.state != RequestState::leaving || r.last_token - way > now) {
+      lost.push_back(t);
+    }
+  }
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    lost.push_back(waiting_[i]);
+  }
+  for (std::size_t i = 0; i < mailbox_.size(); ++i) {
+    lost.push_back(mailbox_[i].task);
+  }
+  Node fresh(id_, context.settings);
+  fresh.outputs_ = outputs_;
+  fresh.counters_ = counters_;
+  fresh.prefill_clock_ = prefill_clock_;
+  fresh.end_ = now;
+  fresh.cost_level_ = fresh.next_cost_level_ = next_cost_level_;
+  *this = fresh;
+  reschedule(context);
+}
+
+NodeLoad Node::load(const NodeContext& context, Time at) const {
+  const std::int64_t begun =
+      steps_ == 0 ? 0 : std::min<std::int64_t>(steps_, first_boundary(at));
+  NodeLoad load;
+  load.running = running_;
+  load.waiting = static_cast<std::int32_t>(waiting_.size());
+  std::int64_t used = context.settings.usable_blocks - free_blocks_ + decode_blocks(step_, begun);
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    const Request& r = context.requests[index(waiting_[i])];
+    load.prefill_tokens += r.prompt_tokens + r.produced;
+  }
+  for (std::size_t i = 0; i < mailbox_.size() && mailbox_[i].at < at; ++i) {
+    ++load.waiting;
+    load.prefill_tokens += context.requests[index(mailbox_[i].task)].prompt_tokens;
+  }
+  if (prefilling_ != kNoTask) {
+    const Request& r = context.requests[index(prefilling_)];
+    const auto computed = static_cast<std::int32_t>(r.computed + chunk_tokens_ * begun);
+    used += blocks_for(computed) - blocks_for(r.computed);
+    load.prefill_tokens += r.prompt_tokens + r.produced - computed;
+  }
+  load.used_blocks = static_cast<std::int32_t>(used);
+  load.context_tokens = decodes_ * (step_ + begun) + offset_sum_;
+  return load;
+}
+
+void Node::redraw_lengths(const NodeContext& context, Time now,
+                          const std::vector<std::int32_t>& output_tokens) {
+  catch_up_before(context, now);
+  const int ahead = context.settings.steps_in_flight;
+  if (steps_ > 0) {
+    const std::int64_t planned = std::max<std::int64_t>(first_boundary(now), 2 - ahead) + ahead - 1;
+    steps_ = static_cast<std::int32_t>(std::min<std::int64_t>(steps_, planned));
+  }
+  const std::int64_t first_open = step_ + steps_;  // the first step that is not yet planned
+  for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
+    Request& r = context.requests[index(t)];
+    const bool has_end = r.state == RequestState::decoding || (r.state == RequestState::prefilling && t != prefilling_);
+    if (has_end && r.finish_step >= first_open) {
+      const std::int64_t moved = std::max(r.finish_step + output_tokens[index(t)] - r.output_tokens, first_open);
+      r.output_tokens += static_cast<std::int32_t>(moved - r.finish_step);
+      r.finish_step = moved;
+    } else if (t == prefilling_) {
+      r.output_tokens = std::max(output_tokens[index(t)], r.produced + 1);
+    }
+  }
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    Request& r = context.requests[index(waiting_[i])];
+    r.output_tokens = std::max(output_tokens[index(waiting_[i])], r.produced + 1);
+  }
+  for (std::size_t i = 0; i < mailbox_.size(); ++i) {
+    context.requests[index(mailbox_[i].task)].output_tokens = output_tokens[index(mailbox_[i].task)];
+  }
+  for (Finishing& f : by_finish_) {
+    f.step = context.requests[index(f.task)].finish_step;
+  }
+  std::make_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+  reschedule(context);
+}
+
+// ---- one plan ----------------------------------------------------------------------------------
+
+// The engine's schedule() call at `now`, after the outputs that are known by then.
+void Node::plan(const NodeContext& context, Time now) {
+  close_segment(context);
+  const bool drained = now >= end_;
+  apply_changes(context, now);
+  release_leaving(context, drained);
+  const bool preempted = preempt_until_it_fits(context, now);
+  while (!mailbox_.empty() && mailbox_.front().at <= now) {
+    const TaskSlot task = mailbox_.front().task;
+    context.requests[index(task)].state = RequestState::waiting;
+    waiting_.push_back(task);
+    mailbox_.pop_front();
+  }
+  start_ = std::max(now, end_);
+  prompt_tokens_ = chunk_tokens_;
+  if (!preempted) {
+    admit(context, now);
+  }
+  opportunity_ = now;
+  start_segment(context, now, preempted);
+}
+
+// Settles the steps that have been made: counters, blocks, chunks, ends.
+void Node::close_segment(const NodeContext& context) {
+  if (steps_ == 0) {
+    return;
+  }
+  const int ahead = context.settings.steps_in_flight;
+  const Time last_start = boundary(steps_ - 1);
+  opportunity_ = ahead == 1 ? last_start : (steps_ >= 2 ? boundary(steps_ - 2) : last_step_start_);
+  last_step_start_ = last_start;
+  end_ = boundary(steps_);
+  count_segment();
+  free_blocks_ -= static_cast<std::int32_t>(decode_blocks(step_, steps_));
+  if (prefilling_ != kNoTask && chunk_tokens_ > 0) {
+    Request& r = context.requests[index(prefilling_)];
+    const std::int32_t held = blocks_for(r.computed);
+    r.computed += chunk_tokens_ * steps_;
+    free_blocks_ -= blocks_for(r.computed) - held;
+  }
+  step_ += steps_;
+  steps_ = 0;
+  chunk_tokens_ = 0;
+  for (const TaskSlot task : joining_) {
+    start_decoding(context, task);
+  }
+  joining_.clear();
+  while (!by_finish_.empty() && by_finish_.front().step < step_) {
+    const TaskSlot task = by_finish_.front().task;
+    std::pop_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+    by_finish_.pop_back();
+    finish(context, task);
+  }
+}
+
+void Node::count_segment() {
+  const std::int64_t n = steps_;
+  const std::int64_t pairs_of_steps = n * (n - 1) / 2;
+  const std::int64_t context_first = decodes_ * step_ + offset_sum_;
+  const Duration length = segment_.total(n);
+  counters_.steps += n;
+  ++counters_.segments;
+  counters_.decode_tokens += decodes_ * n;
+  counters_.context_tokens += context_first * n + decodes_ * pairs_of_steps;
+  counters_.prefill_tokens += prompt_tokens_ * n;
+  counters_.chunk_pairs +=
+      prompt_pairs_ * n + 2 * static_cast<std::int64_t>(chunk_tokens_) * chunk_tokens_ * pairs_of_steps;
+  counters_.busy += length;
+  if (mixed_) {
+    counters_.busy_with_prefill += length;
+    prefill_clock_ += length;
+  }
+  // Tokens held grow by `grown` a step while the steps grow too; the mean of the ends is close enough
+  // for a share of memory and exact where steps are equal.
+  const auto grown = static_cast<double>(decodes_ + prompt_tokens_);
+  const double held = static_cast<double>(context_first + prompt_tokens_) + grown * static_cast<double>(n - 1) / 2;
+  counters_.kv_token_seconds += held * length.seconds();
+}
+
+// Its prompt is computed: it decodes from the next step on, unless its first token was its last.
+void Node::start_decoding(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  if (r.finish_step < step_) {
+    r.state = RequestState::leaving;
+    leaving_.push_back({task, step_ - 1 + context.settings.steps_in_flight});
+    return;
+  }
+  r.state = RequestState::decoding;
+  r.context_offset = r.computed - step_;
+  r.prefill_clock = prefill_clock_;
+  ++decodes_;
+  offset_sum_ += r.context_offset;
+  ++phase_[phase_of(r.context_offset)];
+  by_finish_.push_back({r.finish_step, task});
+  std::push_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+}
+
+// Takes it out of the decoding batch, as of the end of the last closed step; not out of the heap.
+void Node::stop_decoding(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  --decodes_;
+  offset_sum_ -= r.context_offset;
+  --phase_[phase_of(r.context_offset)];
+  r.computed = static_cast<std::int32_t>(step_ + r.context_offset);
+  const Duration beside_prefill = prefill_clock_ - r.prefill_clock;
+  r.moments[static_cast<std::size_t>(Moment::others_prefill)] += beside_prefill;
+  r.moments[static_cast<std::size_t>(Moment::decode)] += end_ - r.mark - beside_prefill;
+  r.mark = end_;
+}
+
+void Node::finish(const NodeContext& context, TaskSlot task) {
+  stop_decoding(context, task);
+  Request& r = context.requests[index(task)];
+  r.state = RequestState::leaving;
+  r.last_token = end_ + context.settings.response_latency;
+  leaving_.push_back({task, step_ - 1 + context.settings.steps_in_flight});
+  push_output({NodeOutput::Kind::finished, task, r.last_token});
+}
+
+void Node::apply_changes(const NodeContext& context, Time now) {
+  if (cost_change_at_ <= now) {
+    cost_level_ = next_cost_level_;
+    cost_change_at_ = Time::never();
+  }
+  for (std::size_t i = 0; i < cancels_.size();) {
+    if (cancels_[i].at > now) {
+      ++i;
+      continue;
+    }
+    cancel_running(context, cancels_[i].task, now);
+    cancels_.erase(cancels_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
+  Request& r = context.requests[index(task)];
+  const Duration way = context.settings.response_latency;
+  if (!r.last_token.is_never() && r.last_token - way <= now) {
+    return;  // it had ended
+  }
+  if (r.state == RequestState::waiting) {  // preempted since it was cancelled
+    waiting_.remove_if([&](TaskSlot t) { return t == task; });
+  } else if (r.state != RequestState::outside) {
+    if (r.state == RequestState::decoding) {
+      std::erase_if(by_finish_, [&](const Finishing& f) { return f.task == task; });
+      std::make_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+      stop_decoding(context, task);
+    } else if (r.state == RequestState::prefilling) {
+      prefilling_ = kNoTask;
+    } else {
+      std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+    }
+    free_blocks_ += blocks_for(r.computed);
+    unlink(context, task);
+  }
+  outputs_.remove_if([&](const NodeOutput& o) { return o.task == task && o.at - way > now; });
+  push_output({NodeOutput::Kind::cancelled, task, now + way});
+}
+
+// Ended requests give back their seats and blocks once the engine has seen their last token.
+void Node::release_leaving(const NodeContext& context, bool drained) {
+  if (leaving_.empty()) {
+    return;
+  }
+  std::erase_if(leaving_, [&](const Leaving& l) {
+    if (!drained && l.release_step > step_) {
+      return false;
+    }
+    free_blocks_ += blocks_for(context.requests[index(l.task)].computed);
+    unlink(context, l.task);
+    return true;
+  });
+}
+
+// Blocks that the next chunk of the long prompt takes; sets the chunk.
+std::int32_t Node::chunk_blocks(const NodeContext& context) const {
+  if (prefilling_ == kNoTask) {
+    return 0;
+  }
+  const Request& r = context.requests[index(prefilling_)];
+  return blocks_for(r.computed + chunk_tokens_) - blocks_for(r.computed);
+}
+
+// Running requests come first; when their blocks do not fit, the last of the running list goes, until
+// they do. Taking victims from the tail until the rest fits is what the engine's pass in order comes to.
+bool Node::preempt_until_it_fits(const NodeContext& context, Time now) {
+  if (prefilling_ != kNoTask) {
+    const Request& r = context.requests[index(prefilling_)];
+    chunk_tokens_ = std::min(r.prompt_tokens + r.produced - r.computed,
+                             context.settings.max_num_batched_tokens - decodes_);
+  }
+  bool preempted = false;
+  while (decode_blocks(step_, 1) + chunk_blocks(context) > free_blocks_) {
+    preempt(context, last_running_, now);
+    preempted = true;
+  }
+  return preempted;
+}
+
+void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
+  Request& r = context.requests[index(task)];
+  ++r.preemptions;
+  ++counters_.preemptions;
+  context.facts.add(Fact::preempted, r.address, id_, now);
+  const bool has_ended = r.state == RequestState::leaving;
+  if (r.state == RequestState::decoding) {
+    std::erase_if(by_finish_, [&](const Finishing& f) { return f.task == task; });
+    std::make_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+    stop_decoding(context, task);
+    r.produced = static_cast<std::int32_t>(r.output_tokens - (r.finish_step - step_ + 1));
+  } else if (r.state == RequestState::prefilling) {
+    const Moment moment = r.preemptions > 1 ? Moment::recomputed : Moment::own_prefill;
+    r.book(moment, std::max(end_, r.mark));
+    prefilling_ = kNoTask;
+    chunk_tokens_ = 0;
+  } else {
+    std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+  }
+  free_blocks_ += blocks_for(r.computed);
+  unlink(context, task);
+  r.computed = 0;
+  r.state = RequestState::outside;
+  if (!has_ended) {  // else its last token is on its way: nothing to compute again
+    r.state = RequestState::waiting;
+    waiting_.push_front(task);
+  }
+}
+
+// Admits from the head of the queue while budget, seats and blocks last; nobody overtakes.
+void Node::admit(const NodeContext& context, Time now) {
+  const NodeSettings& settings = context.settings;
+  std::int32_t budget = settings.max_num_batched_tokens - decodes_ - chunk_tokens_;
+  std::int64_t available = free_blocks_;
+  if (!waiting_.empty()) {
+    available -= decode_blocks(step_, 1) + chunk_blocks(context);
+  }
+  while (budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
+    const TaskSlot task = waiting_.front();
+    Request& r = context.requests[index(task)];
+    const std::int32_t tokens = r.prompt_tokens + r.produced;
+    if (blocks_for(tokens) > available) {
+      break;
+    }
+    waiting_.pop_front();
+    link(context, task);
+    if (r.first_scheduled.is_never()) {
+      r.first_scheduled = now;
+      context.facts.add(Fact::scheduled, r.address, id_, now);
+      r.book(r.delivered > opportunity_ ? Moment::step_in_flight : Moment::queued, now);
+      r.book(Moment::step_in_flight, start_);
+    }
+    const std::int32_t chunk = std::min(tokens, budget);
+    budget -= chunk;
+    prompt_tokens_ += chunk;
+    r.computed = 0;
+    r.state = RequestState::prefilling;
+    if (chunk == tokens) {
+      free_blocks_ -= blocks_for(tokens);
+      available -= blocks_for(tokens);
+      joining_.push_back(task);
+    } else {
+      prefilling_ = task;
+      chunk_tokens_ = chunk;
+    }
+  }
+}
+
+// Lays out the steps from step_ on, as far as nothing changes.
+void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
+  const StepCost& cost = context.settings.cost[cost_level_];
+  mixed_ = prompt_tokens_ > 0;
+  if (mixed_) {
+    start_mixed(context, cost);
+  } else if (decodes_ > 0) {
+    start_decode(cost, preempted);
+  } else {
+    steps_ = 0;
+    idle_ = now >= end_ && waiting_.empty();
+    check(idle_ || now < end_ || preempted, "the head of the waiting queue can never be admitted");
+    return;
+  }
+  idle_ = false;
+  check(segment_.first.ps > 0, "a step takes no time");
+}
+
+void Node::start_mixed(const NodeContext& context, const StepCost& cost) {
+  MixedStep s;
+  s.decodes = decodes_;
+  s.context_tokens = decodes_ * step_ + offset_sum_;
+  s.chunk_tokens = prompt_tokens_;
+  std::int64_t full_chunks = 0;
+  if (chunk_tokens_ > 0) {
+    Request& r = context.requests[index(prefilling_)];
+    const std::int32_t left = r.prompt_tokens + r.produced - r.computed;
+    s.chunk_pairs += chunk_tokens_ * (2LL * r.computed + chunk_tokens_);
+    ++s.chunks;
+    if (chunk_tokens_ == left) {
+      free_blocks_ -= chunk_blocks(context);
+      joining_.insert(joining_.begin(), prefilling_);
+      prefilling_ = kNoTask;
+      chunk_tokens_ = 0;
+    } else {
+      full_chunks = (left - 1) / chunk_tokens_;
+    }
+  }
+  for (const TaskSlot task : joining_) {
+    Request& r = context.requests[index(task)];
+    const std::int32_t tokens = r.prompt_tokens + r.produced;
+    if (r.computed == 0) {
+      s.chunk_pairs += static_cast<std::int64_t>(tokens) * tokens;
+      ++s.chunks;
+    }
+    r.computed = tokens;
+  }
+  s.sampled = decodes_ + static_cast<std::int32_t>(joining_.size());
+  prompt_pairs_ = s.chunk_pairs;
+  segment_ = {cost.mixed(s), Duration::zero()};
+  steps_ = 1;
+  if (joining_.empty() && full_chunks > 1) {
+    std::int64_t limit = full_chunks;
+    if (!by_finish_.empty()) {
+      limit = std::min(limit, by_finish_.front().step - step_ + 1);
+    }
+    segment_.growth = cost.mixed_growth(s);
+    steps_ = static_cast<std::int32_t>(chunk_steps_that_fit(context, limit));
+  }
+  emit_joining(context, start_ + segment_.first);
+}
+
+void Node::start_decode(const StepCost& cost, bool preempted) {
+  prompt_pairs_ = 0;
+  segment_ = cost.decode(decodes_, decodes_ * step_ + offset_sum_);
+  std::int64_t limit = by_finish_.front().step - step_ + 1;
+  if (preempted) {
+    limit = 1;  // the next step admits again
+  }
+  if (!waiting_.empty()) {
+    for (const Leaving& l : leaving_) {
+      limit = std::min(limit, std::max<std::int64_t>(1, l.release_step - step_));
+    }
+  }
+  if (prefilling_ != kNoTask) {
+    limit = 1;  // its chunk found no budget in this step
+  }
+  steps_ = static_cast<std::int32_t>(steps_that_fit(limit));
+}
+
+// The requests whose last chunk is in this step get a token at its end.
+void Node::emit_joining(const NodeContext& context, Time step_end) {
+  const Time seen = step_end + context.settings.response_latency;
+  for (const TaskSlot task : joining_) {
+    Request& r = context.requests[index(task)];
+    r.book(r.preemptions > 0 ? Moment::recomputed : Moment::own_prefill, step_end);
+    r.finish_step = step_ + (r.output_tokens - r.produced) - 1;
+    if (!r.first_token_seen) {
+      r.first_token_seen = true;
+      r.first_token = seen;
+      push_output({NodeOutput::Kind::first_token, task, seen});
+    }
+    if (r.finish_step == step_) {
+      r.last_token = seen;
+      push_output({NodeOutput::Kind::finished, task, seen});
+    }
+  }
+}
+
+// ---- small parts -------------------------------------------------------------------------------
+
+void Node::link(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  r.previous = last_running_;
+  r.next = kNoTask;
+  (last_running_ == kNoTask ? first_running_ : context.requests[index(last_running_)].next) = task;
+  last_running_ = task;
+  ++running_;
+}
+
+void Node::unlink(const NodeContext& context, TaskSlot task) {
+  const Request& r = context.requests[index(task)];
+  (r.previous == kNoTask ? first_running_ : context.requests[index(r.previous)].next) = r.next;
+  (r.next == kNoTask ? last_running_ : context.requests[index(r.next)].previous) = r.previous;
+  --running_;
+}
+
+// Blocks that the decoding requests take in `steps` steps from `from_step` on: one each in the step
+// whose context is a multiple of 16.
+std::int64_t Node::decode_blocks(std::int64_t from_step, std::int64_t steps) const {
+  std::int64_t blocks = steps / 16 * decodes_;
+  for (std::int64_t s = from_step; s < from_step + steps % 16; ++s) {
+    blocks += phase_[phase_of(-s)];
+  }
+  return blocks;
+}
+
+// The longest stretch of decode steps, at least one, that the free blocks allow.
+std::int64_t Node::steps_that_fit(std::int64_t limit) const {
+  const std::int64_t rounds = std::min(limit / 16, static_cast<std::int64_t>(free_blocks_ / decodes_));
+  std::int64_t blocks = rounds * decodes_;
+  std::int64_t steps = rounds * 16;
+  while (steps < limit) {
+    blocks += phase_[phase_of(-(step_ + steps))];
+    if (blocks > free_blocks_) {
+      break;
+    }
+    ++steps;
+  }
+  return std::max<std::int64_t>(steps, 1);
+}
+
+// The same for a run of full chunks of one prompt beside the decodes.
+std::int64_t Node::chunk_steps_that_fit(const NodeContext& context, std::int64_t limit) const {
+  const Request& r = context.requests[index(prefilling_)];
+  const std::int64_t held = blocks_for(r.computed);
+  std::int64_t decode = 0;
+  std::int64_t steps = 0;
+  while (steps < limit) {
+    decode += phase_[phase_of(-(step_ + steps))];
+    const auto computed = static_cast<std::int32_t>(r.computed + (steps + 1) * chunk_tokens_);
+    if (decode + blocks_for(computed) - held > free_blocks_) {
+      break;
+    }
+    ++steps;
+  }
+  return std::max<std::int64_t>(steps, 1);
+}
+
+void Node::push_output(NodeOutput output) {
+  outputs_.insert_sorted(output, [](const NodeOutput& a, const NodeOutput& b) { return a.at > b.at; });
+}
+
+}  // namespace yardmaster

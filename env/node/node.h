@@ -1,0 +1,189 @@
+// One LLM serving node: continuous batching by vLLM's rules, in closed form.
+//
+// The node lives in *segments*: stretches of steps with one composition of the batch, whose durations
+// are affine in the step. It is planned as the engine plans: the steps after a segment are decided
+// when step (last - steps_in_flight + 1) of it ends, from what is known then. A node is lazy: plans
+// that nothing outside depends on are made later, as of their own time; so catching up at any extra
+// instant changes nothing (tests/property). All rules are stated in docs/model.md, "The node".
+//
+// Not here yet, and where it will go: prefix caching (blocks taken in admit() and close_segment()),
+// priority queues and long-prefill caps (admit() and decide()), ends by stop token (finish()).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "env/base/digest.h"
+#include "env/base/ids.h"
+#include "env/base/units.h"
+#include "env/node/request.h"
+#include "env/node/ring.h"
+#include "env/node/settings.h"
+
+namespace yardmaster {
+
+/// What the node works with but does not own. `requests` is indexed by TaskSlot.
+struct NodeContext {
+  const NodeSettings& settings;
+  std::vector<Request>& requests;
+  FactLog& facts;
+};
+
+/// Something that has become visible to the dispatcher, at the time it does.
+struct NodeOutput {
+  enum class Kind : std::uint8_t { first_token, finished, cancelled };
+  Kind kind = Kind::finished;
+  TaskSlot task = kNoTask;
+  Time at;
+};
+
+/// Work done since the start, of steps that have been closed.
+struct NodeCounters {
+  std::int64_t steps = 0, segments = 0, prefill_tokens = 0, decode_tokens = 0, preemptions = 0;
+  std::int64_t context_tokens = 0;  // summed over decode steps: KV tokens read
+  std::int64_t chunk_pairs = 0;     // summed 2 before c + c^2: twice the (query, key) pairs of prefill
+  Duration busy;                    // time in steps
+  Duration busy_with_prefill;       // of that, in steps with prefill chunks
+  double kv_token_seconds = 0;      // tokens in the KV cache, integrated over busy time
+};
+
+/// What a node reports of itself.
+struct NodeLoad {
+  std::int32_t running = 0, waiting = 0;
+  std::int32_t used_blocks = 0;
+  std::int64_t prefill_tokens = 0;  // prompt tokens not yet computed
+  std::int64_t context_tokens = 0;  // computed tokens of decoding requests
+};
+
+/// A node as a value.
+class Node {
+ public:
+  Node() = default;
+  Node(NodeId id, const NodeSettings& settings) : id_(id), free_blocks_(settings.usable_blocks) {}
+
+  /// A request arrives at `at`, not before the present. Its sizes and mark are set, and it fits:
+  /// prompt + output <= max_model_len.
+  void deliver(const NodeContext&, TaskSlot, Time at);
+  /// Appends what is visible at `now` or before, in order of time.
+  void collect(const NodeContext&, Time now, std::vector<NodeOutput>& out);
+  /// Makes all plans earlier than `now`; with `catch_up`, those at `now` too.
+  void catch_up_before(const NodeContext&, Time now);
+  void catch_up(const NodeContext&, Time now);
+
+  /// When something may become visible next, and when a plan must be made next; never() for none.
+  [[nodiscard]] Time next_output() const { return next_output_; }
+  [[nodiscard]] Time next_plan() const { return next_plan_; }
+
+  /// Abandons a request. True: it is gone. False: it leaves at the next plan, and `collect` says so,
+  /// unless its last token comes first.
+  bool cancel(const NodeContext&, TaskSlot, Time now);
+  /// Uses settings.cost[level] from the first plan at or after `now`.
+  void set_cost_level(const NodeContext&, std::uint8_t level, Time now);
+  /// Everything in the node is lost and appended to `lost`, the KV cache too. Tokens of steps that
+  /// have ended stand.
+  void crash(const NodeContext&, Time now, std::vector<TaskSlot>& lost);
+
+  /// The load that a report taken at `at` shows: plans before `at` have been made.
+  [[nodiscard]] NodeLoad load(const NodeContext&, Time at) const;
+  [[nodiscard]] const NodeCounters& counters() const { return counters_; }
+  /// Gives the requests here new output lengths, [slot] of `output_tokens`, as far as these are not
+  /// already decided by tokens seen and steps planned; those bounds are kept.
+  void redraw_lengths(const NodeContext&, Time now, const std::vector<std::int32_t>& output_tokens);
+
+ private:
+  struct Finishing {
+    std::int64_t step;
+    TaskSlot task;
+  };
+  struct Leaving {
+    TaskSlot task;
+    std::int64_t release_step;  // its seat and blocks are free when this step is planned
+  };
+  struct Delivery {
+    TaskSlot task;
+    Time at;
+  };
+  struct Cancel {
+    TaskSlot task;
+    Time at;
+  };
+  struct PlanPoint {
+    Time time;
+    std::int32_t steps;  // of the segment under way that stay as planned
+  };
+
+  // When (node_time.cpp).
+  [[nodiscard]] Time boundary(std::int64_t steps) const { return start_ + segment_.total(steps); }
+  [[nodiscard]] std::int64_t first_boundary(Time at) const;
+  [[nodiscard]] Time cut_time(const NodeSettings&) const;
+  [[nodiscard]] PlanPoint next_plan_point(const NodeSettings&) const;
+  void reschedule(const NodeContext&);
+  void make_plans(const NodeContext&, Time limit, bool inclusive);
+
+  // What (node.cpp).
+  void plan(const NodeContext&, Time now);
+  void close_segment(const NodeContext&);
+  void count_segment();
+  void start_decoding(const NodeContext&, TaskSlot);
+  void stop_decoding(const NodeContext&, TaskSlot);
+  void finish(const NodeContext&, TaskSlot);
+  void apply_changes(const NodeContext&, Time now);
+  void cancel_running(const NodeContext&, TaskSlot, Time now);
+  void release_leaving(const NodeContext&, bool drained);
+  bool preempt_until_it_fits(const NodeContext&, Time now);
+  void preempt(const NodeContext&, TaskSlot, Time now);
+  void admit(const NodeContext&, Time now);
+  void start_segment(const NodeContext&, Time now, bool preempted);
+  void start_mixed(const NodeContext&, const StepCost&);
+  void start_decode(const StepCost&, bool preempted);
+  void emit_joining(const NodeContext&, Time step_end);
+  void link(const NodeContext&, TaskSlot);
+  void unlink(const NodeContext&, TaskSlot);
+  [[nodiscard]] std::int32_t chunk_blocks(const NodeContext&) const;
+  [[nodiscard]] std::int64_t decode_blocks(std::int64_t from_step, std::int64_t steps) const;
+  [[nodiscard]] std::int64_t steps_that_fit(std::int64_t limit) const;
+  [[nodiscard]] std::int64_t chunk_steps_that_fit(const NodeContext&, std::int64_t limit) const;
+  void push_output(NodeOutput);
+
+  // The segment under way: steps step_ .. step_ + steps_ - 1; written by start_segment.
+  Time start_;                     // of its first step on the device
+  Segment segment_{};
+  std::int64_t step_ = 0;
+  std::int32_t steps_ = 0;         // 0: none
+  bool mixed_ = false;             // it holds prefill chunks
+  bool idle_ = true;               // nothing to do: the next plan is made at the next delivery
+  std::uint8_t cost_level_ = 0, next_cost_level_ = 0;
+  Time end_;                       // of the last step that has been closed
+  Time last_step_start_, opportunity_;  // of that step; the last instant before now when a plan could be made
+  Time cost_change_at_ = Time::never();
+  Time next_output_ = Time::never(), next_plan_ = Time::never();  // written by reschedule
+
+  // The batch.
+  NodeId id_ = kNoNode;
+  std::int32_t decodes_ = 0;       // requests that decode
+  std::int64_t offset_sum_ = 0;    // their context at step s: decodes_ * s + offset_sum_
+  std::array<std::int32_t, 16> phase_{};  // of them, by context_offset mod 16: who needs a block when
+  std::int32_t running_ = 0;       // requests in the running list: decoding, prefilling, leaving
+  std::int32_t free_blocks_ = 0;   // as if no decode step of the segment under way had been made
+  TaskSlot first_running_ = kNoTask, last_running_ = kNoTask;
+  TaskSlot prefilling_ = kNoTask;  // the one partly computed prompt; last in the running list
+  std::int32_t chunk_tokens_ = 0;  // its chunk in each step of the segment
+  std::int32_t prompt_tokens_ = 0; // of all chunks in a step of the segment
+  std::int64_t prompt_pairs_ = 0;  // MixedStep::chunk_pairs of its first step
+  Duration prefill_clock_;         // time in closed steps with prefill chunks
+  std::vector<Finishing> by_finish_;   // heap, next to finish on top
+  std::vector<TaskSlot> joining_;      // their last chunk is in the step under way
+  std::vector<Leaving> leaving_;       // last token sampled, seat and blocks not yet free
+  std::vector<Cancel> cancels_;        // at the next plan
+  Ring<TaskSlot> waiting_;
+  Ring<Delivery> mailbox_;             // on their way or not yet seen, by time
+  Ring<NodeOutput> outputs_;           // decided and not yet collected, by time
+  NodeCounters counters_;
+
+  static bool later_finish(const Finishing& a, const Finishing& b) {
+    return a.step != b.step ? a.step > b.step : a.task > b.task;
+  }
+};
+
+}  // namespace yardmaster

@@ -1,0 +1,108 @@
+// When a node must be looked at next: boundaries of steps, instants of planning, laziness.
+#include <algorithm>
+#include <cmath>
+
+#include "env/base/check.h"
+#include "env/node/node.h"
+
+namespace yardmaster {
+
+// The number of steps of the segment that have ended at the first boundary at or after `at`.
+std::int64_t Node::first_boundary(Time at) const {
+  const std::int64_t distance = (at - start_).ps;
+  if (distance <= 0) {
+    return 0;
+  }
+  // Solve first q + growth q (q - 1) / 2 = distance in doubles, then settle it in integers.
+  const auto first = static_cast<double>(segment_.first.ps);
+  const auto growth = static_cast<double>(segment_.growth.ps);
+  const auto wanted = static_cast<double>(distance);
+  const double linear = first - growth / 2;
+  double guess = wanted / first;
+  if (segment_.growth.ps > 0) {
+    guess = 2 * wanted / (linear + std::sqrt(linear * linear + 2 * growth * wanted));
+  }
+  std::int64_t q = std::max<std::int64_t>(0, static_cast<std::int64_t>(guess));
+  while (q > 0 && segment_.total(q - 1).ps >= distance) {
+    --q;
+  }
+  while (segment_.total(q).ps < distance) {
+    ++q;
+  }
+  return q;
+}
+
+// The earliest thing that would make the engine plan otherwise than the segment foresees.
+Time Node::cut_time(const NodeSettings& settings) const {
+  Time cut = cost_change_at_;
+  for (const Cancel& c : cancels_) {
+    cut = std::min(cut, c.at);
+  }
+  // A newcomer counts only if it could be admitted: not behind others (first come, first served),
+  // not without a seat, not in steps whose whole budget goes to a long prompt.
+  if (!mailbox_.empty() && waiting_.empty() && running_ < settings.max_num_seqs &&
+      !(mixed_ && prefilling_ != kNoTask)) {
+    cut = std::min(cut, mailbox_.front().at);
+  }
+  return cut;
+}
+
+// When the next plan is made, and how much of the segment under way stays.
+Node::PlanPoint Node::next_plan_point(const NodeSettings& settings) const {
+  if (idle_) {
+    return {mailbox_.empty() ? Time::never() : std::max(end_, mailbox_.front().at), 0};
+  }
+  if (steps_ == 0) {
+    return {end_, 0};  // the pipeline drains: the engine waits for the last step in flight
+  }
+  const int ahead = settings.steps_in_flight;
+  const std::int64_t natural = steps_ - ahead + 1;
+  const Time cut = cut_time(settings);
+  if (!cut.is_never() && boundary(natural) > cut) {
+    const std::int64_t ended = std::max<std::int64_t>(first_boundary(cut), 2 - ahead);
+    if (ended < natural) {
+      return {boundary(ended), static_cast<std::int32_t>(ended + ahead - 1)};
+    }
+  }
+  return {boundary(natural), steps_};
+}
+
+void Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
+  for (;;) {
+    const PlanPoint next = next_plan_point(context.settings);
+    if (next.time > limit || (next.time == limit && !inclusive) || next.time.is_never()) {
+      break;
+    }
+    steps_ = next.steps;
+    plan(context, next.time);
+  }
+  reschedule(context);
+}
+
+void Node::catch_up_before(const NodeContext& context, Time now) { make_plans(context, now, false); }
+
+void Node::catch_up(const NodeContext& context, Time now) { make_plans(context, now, true); }
+
+// Finds the next output and the latest instant at which the next plan may still be made.
+void Node::reschedule(const NodeContext& context) {
+  const NodeSettings& settings = context.settings;
+  next_output_ = outputs_.empty() ? Time::never() : outputs_.front().at;
+  const bool ends_with_finish =
+      steps_ > 0 && !by_finish_.empty() && by_finish_.front().step == step_ + steps_ - 1;
+  if (ends_with_finish) {
+    next_output_ = std::min(next_output_, boundary(steps_) + settings.response_latency);
+  }
+  const PlanPoint next = next_plan_point(settings);
+  const Time cut = cut_time(settings);
+  if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) || next.steps < steps_) {
+    next_plan_ = next.time;
+  } else if (!cut.is_never()) {
+    // A newcomer during the last step of the segment finds the next one planned without it.
+    next_plan_ = next.time >= cut ? next.time : boundary(steps_);
+  } else {
+    // Nothing but the segment itself: the plan can wait until its outputs are collected.
+    next_plan_ = next_output_.is_never() ? next.time : Time::never();
+  }
+}
+
+}  // namespace yardmaster

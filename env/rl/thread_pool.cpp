@@ -1,0 +1,65 @@
+#include "env/rl/thread_pool.h"
+
+#include "env/base/check.h"
+
+namespace yardmaster {
+
+ThreadPool::ThreadPool(int threads) {
+  check(threads >= 1, "a thread pool needs a thread");
+  for (int i = 1; i < threads; ++i) {
+    workers_.emplace_back([this] { work(); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) {
+    worker.join();
+  }
+}
+
+void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& body) {
+  {
+    const std::lock_guard lock(mutex_);
+    body_ = &body;
+    count_ = count;
+    busy_ = workers_.size();
+    next_.store(0);
+    ++round_;
+  }
+  wake_.notify_all();
+  drain();
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, [this] { return busy_ == 0; });
+}
+
+void ThreadPool::work() {
+  std::uint64_t seen = 0;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stop_ || round_ != seen; });
+      if (stop_) {
+        return;
+      }
+      seen = round_;
+    }
+    drain();
+    const std::lock_guard lock(mutex_);
+    if (--busy_ == 0) {
+      done_.notify_one();
+    }
+  }
+}
+
+void ThreadPool::drain() {
+  for (std::size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
+    (*body_)(i);
+  }
+}
+
+}  // namespace yardmaster

@@ -1,0 +1,328 @@
+#include "env/simulation/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace yardmaster {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+bool meets(const Slo& slo, Duration ttft, double tpot_s, Duration e2e) {
+  const auto within = [](double value, Duration limit) {
+    return limit == Duration::zero() || !(value > limit.seconds());  // no TPOT (NaN) misses nothing
+  };
+  return within(ttft.seconds(), slo.ttft) && within(tpot_s, slo.tpot) && within(e2e.seconds(), slo.e2e);
+}
+
+double tpot_s(Duration ttft, Duration e2e, std::int32_t output_tokens) {
+  return output_tokens > 1 ? (e2e - ttft).seconds() / (output_tokens - 1) : kNan;
+}
+
+// Seconds of one request alone in an idle engine.
+double engine_alone_s(const NodeSettings& settings, std::int32_t prompt_tokens,
+                      std::int32_t output_tokens) {
+  const StepCost& cost = settings.cost[0];
+  Duration total{};
+  for (std::int32_t before = 0; before < prompt_tokens;) {
+    const std::int32_t chunk = std::min(prompt_tokens - before, settings.max_num_batched_tokens);
+    MixedStep step;
+    step.chunks = 1;
+    step.chunk_tokens = chunk;
+    step.chunk_pairs = (2 * std::int64_t{before} + chunk) * chunk;
+    before += chunk;
+    step.sampled = before == prompt_tokens ? 1 : 0;
+    total += cost.mixed(step);
+  }
+  total += cost.decode(1, prompt_tokens).total(output_tokens - 1);
+  return (total + settings.response_latency).seconds();
+}
+
+// The p-quantile of sorted order statistics from `from` on; reorders [from, end).
+double quantile_from(std::span<double> values, std::size_t from, double p) {
+  const double position = p * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(below);
+  std::nth_element(values.begin() + static_cast<std::ptrdiff_t>(from), at, values.end());
+  const double low = *at;
+  if (below + 1 == values.size()) {
+    return low;
+  }
+  const double high = *std::min_element(at + 1, values.end());
+  return low + (position - static_cast<double>(below)) * (high - low);
+}
+
+double mean_of(std::span<const double> values) {
+  double sum = 0;
+  for (const double x : values) {
+    sum += x;
+  }
+  return values.empty() ? kNan : sum / static_cast<double>(values.size());
+}
+
+double per(double amount, double of) { return of > 0 ? amount / of : 0.0; }
+
+}  // namespace
+
+double quantile(std::span<double> values, double p) {
+  return values.empty() ? kNan : quantile_from(values, 0, p);
+}
+
+Summary summarise(std::span<double> values) {
+  if (values.empty()) {
+    return {0, kNan, kNan, kNan, kNan};
+  }
+  Summary s;
+  s.count = values.size();
+  s.mean = mean_of(values);
+  const auto last = static_cast<double>(values.size() - 1);
+  s.p50 = quantile_from(values, 0, 0.5);
+  s.p90 = quantile_from(values, static_cast<std::size_t>(0.5 * last), 0.9);
+  s.p99 = quantile_from(values, static_cast<std::size_t>(0.9 * last), 0.99);
+  return s;
+}
+
+double jain_index(std::span<const double> values) {
+  double sum = 0, squares = 0;
+  for (const double x : values) {
+    sum += x;
+    squares += x * x;
+  }
+  return squares > 0 ? sum * sum / (static_cast<double>(values.size()) * squares) : 1.0;
+}
+
+double alone_s(const Scenario& scenario, std::int32_t prompt_tokens, std::int32_t output_tokens) {
+  double best = kNan;
+  for (const NodeKind& kind : scenario.kinds) {
+    if (prompt_tokens + output_tokens <= kind.settings.max_model_len) {
+      const double seconds = engine_alone_s(kind.settings, prompt_tokens, output_tokens);
+      best = std::isnan(best) ? seconds : std::min(best, seconds);
+    }
+  }
+  return best + (scenario.network.frontend + scenario.network.latency).seconds();
+}
+
+MetricsCollector::MetricsCollector(const Scenario& scenario) : scenario_(&scenario) {}
+
+void MetricsCollector::on_task(const TaskRow& row) {
+  last_arrival_ = std::max(last_arrival_, row.arrival);
+  const bool counted = row.arrival >= Time{scenario_->warm_up.ps};
+  const bool finished = row.outcome == Outcome::finished;
+  const Tenant& tenant = scenario_->workload.tenants[row.address.tenant];
+  const Objective& objective = scenario_->objective;
+  if (counted) {
+    ++by_outcome_[static_cast<std::size_t>(row.outcome)];
+    preemptions_ += row.preemptions;
+    weight_ += tenant.weight;
+  }
+  if (!finished) {
+    if (counted) {
+      cost_ += tenant.weight * objective.reject_penalty.seconds();
+    }
+    return;
+  }
+  Record r;
+  r.e2e = row.last_token - row.arrival;
+  r.ttft = row.first_token - row.arrival;
+  r.queue_time = row.first_scheduled - row.arrival;
+  r.last_token = row.last_token;
+  r.prompt_tokens = row.prompt_tokens;
+  r.output_tokens = row.output_tokens;
+  r.tenant = row.address.tenant;
+  r.counted = counted;
+  r.met = meets(tenant.slo, r.ttft, tpot_s(r.ttft, r.e2e, r.output_tokens), r.e2e);
+  for (std::size_t m = 0; m < kMomentCount; ++m) {
+    r.moments_s[m] = static_cast<float>(row.moments[m].seconds());
+  }
+  if (counted) {
+    const Duration late =
+        tenant.slo.e2e > Duration::zero() ? std::max(r.e2e - tenant.slo.e2e, Duration::zero()) : Duration{};
+    cost_ += tenant.weight *
+             (objective.latency_weight * r.e2e.seconds() + objective.slo_weight * late.seconds());
+  }
+  finished_.push_back(r);
+}
+
+Metrics MetricsCollector::finish(const Simulation& world, const NodeSampler& sampler) const {
+  const Time warm_up{scenario_->warm_up.ps};
+  Metrics m;
+  m.window_s = std::max((last_arrival_ - warm_up).seconds(), 0.0);
+  m.by_outcome = by_outcome_;
+  for (const std::uint64_t n : by_outcome_) {
+    m.counted += n;
+  }
+  m.preemptions = preemptions_;
+  m.objective_s = weight_ > 0 ? cost_ / weight_ : kNan;
+  m.counts = world.counts();
+  m.unfinished = world.unfinished();
+  m.end_s = world.now().seconds();
+  const auto arrived = static_cast<double>(m.counts.arrived);
+  m.events_per_request = per(static_cast<double>(m.counts.events), arrived);
+  m.segments_per_request = per(static_cast<double>(m.counts.segments), arrived);
+  m.decisions_per_request = per(static_cast<double>(m.counts.decisions), arrived);
+  add_distributions(m);
+  add_moments(m);
+  add_rates(m, last_arrival_);
+  std::vector<double> busy;
+  const std::vector<Utilisation> nodes = sampler.between(warm_up, last_arrival_);
+  for (const Utilisation& u : nodes) {
+    busy.push_back(u.busy);
+    m.busy += u.busy / static_cast<double>(nodes.size());
+    m.compute_utilisation += u.compute / static_cast<double>(nodes.size());
+    m.memory_utilisation += u.memory / static_cast<double>(nodes.size());
+    m.bandwidth_utilisation += u.bandwidth / static_cast<double>(nodes.size());
+  }
+  m.fairness = scenario_->workload.tenants.size() > 1 ? tenant_fairness() : jain_index(busy);
+  return m;
+}
+
+void MetricsCollector::add_distributions(Metrics& m) const {
+  std::vector<double> values;
+  values.reserve(finished_.size());
+  const auto summary = [&](auto value) {
+    values.clear();
+    for (const Record& r : finished_) {
+      if (r.counted) {
+        const double x = value(r);
+        if (!std::isnan(x)) {
+          values.push_back(x);
+        }
+      }
+    }
+    return summarise(values);
+  };
+  std::uint64_t met = 0;
+  for (const Record& r : finished_) {
+    met += r.counted && r.met ? 1U : 0U;
+  }
+  m.slo_attainment = m.counted > 0 ? static_cast<double>(met) / static_cast<double>(m.counted) : kNan;
+  m.ttft = summary([](const Record& r) { return r.ttft.seconds(); });
+  m.tpot = summary([](const Record& r) { return tpot_s(r.ttft, r.e2e, r.output_tokens); });
+  m.e2e = summary([](const Record& r) { return r.e2e.seconds(); });
+  m.queue_time = summary([](const Record& r) { return r.queue_time.seconds(); });
+  m.slowdown = summary([&](const Record& r) {
+    return r.e2e.seconds() / alone_s(*scenario_, r.prompt_tokens, r.output_tokens);
+  });
+}
+
+void MetricsCollector::add_moments(Metrics& m) const {
+  double all = 0, tail = 0;
+  for (const Record& r : finished_) {
+    if (!r.counted) {
+      continue;
+    }
+    const bool in_tail = r.e2e.seconds() >= m.e2e.p99;
+    all += 1;
+    tail += in_tail ? 1 : 0;
+    m.tail_e2e_s += in_tail ? r.e2e.seconds() : 0;
+    for (std::size_t i = 0; i < kMomentCount; ++i) {
+      const auto seconds = static_cast<double>(r.moments_s[i]);
+      m.moment_mean_s[i] += seconds;
+      m.moment_tail_s[i] += in_tail ? seconds : 0;
+    }
+  }
+  for (std::size_t i = 0; i < kMomentCount; ++i) {
+    m.moment_mean_s[i] = all > 0 ? m.moment_mean_s[i] / all : kNan;
+    m.moment_tail_s[i] = tail > 0 ? m.moment_tail_s[i] / tail : kNan;
+  }
+  m.tail_e2e_s = tail > 0 ? m.tail_e2e_s / tail : kNan;
+}
+
+void MetricsCollector::add_rates(Metrics& m, Time last_arrival) const {
+  double requests = 0, prompt_tokens = 0, output_tokens = 0, met = 0;
+  for (const Record& r : finished_) {
+    if (r.last_token >= Time{scenario_->warm_up.ps} && r.last_token <= last_arrival) {
+      requests += 1;
+      prompt_tokens += r.prompt_tokens;
+      output_tokens += r.output_tokens;
+      met += r.met ? 1 : 0;
+    }
+  }
+  m.requests_per_s = per(requests, m.window_s);
+  m.prompt_tokens_per_s = per(prompt_tokens, m.window_s);
+  m.output_tokens_per_s = per(output_tokens, m.window_s);
+  m.goodput_per_s = per(met, m.window_s);
+}
+
+double MetricsCollector::tenant_fairness() const {
+  std::vector<double> sums(scenario_->workload.tenants.size()), counts(sums.size()), means;
+  for (const Record& r : finished_) {
+    const double slowdown = r.e2e.seconds() / alone_s(*scenario_, r.prompt_tokens, r.output_tokens);
+    if (r.counted && !std::isnan(slowdown)) {
+      sums[r.tenant] += slowdown;
+      counts[r.tenant] += 1;
+    }
+  }
+  for (std::size_t t = 0; t < sums.size(); ++t) {
+    if (counts[t] > 0) {
+      means.push_back(sums[t] / counts[t]);
+    }
+  }
+  return jain_index(means);
+}
+
+namespace {
+
+void append(std::vector<NamedMetric>& out, const std::string& name, const Summary& s, const char* unit) {
+  out.push_back({name + "_mean", s.mean, unit});
+  out.push_back({name + "_p50", s.p50, unit});
+  out.push_back({name + "_p90", s.p90, unit});
+  out.push_back({name + "_p99", s.p99, unit});
+}
+
+void append_work(std::vector<NamedMetric>& out, const Metrics& m) {
+  const auto count = [](std::uint64_t n) { return static_cast<double>(n); };
+  const RunCounts& c = m.counts;
+  out.insert(out.end(), {{"arrived", count(c.arrived), "count"},
+                         {"sent", count(c.sent), "count"},
+                         {"retried", count(c.retried), "count"},
+                         {"failures", count(c.failures), "count"},
+                         {"events", count(c.events), "count"},
+                         {"segments", count(c.segments), "count"},
+                         {"decisions", count(c.decisions), "count"},
+                         {"events_per_request", m.events_per_request, "count"},
+                         {"segments_per_request", m.segments_per_request, "count"},
+                         {"decisions_per_request", m.decisions_per_request, "count"},
+                         {"end_s", m.end_s, "s"}});
+}
+
+}  // namespace
+
+std::vector<NamedMetric> named_metrics(const Metrics& m) {
+  std::vector<NamedMetric> out;
+  out.push_back({"objective_s", m.objective_s, "s"});
+  append(out, "ttft_s", m.ttft, "s");
+  append(out, "tpot_s", m.tpot, "s");
+  append(out, "e2e_s", m.e2e, "s");
+  append(out, "queue_time_s", m.queue_time, "s");
+  append(out, "slowdown", m.slowdown, "ratio");
+  out.insert(out.end(), {{"requests_per_s", m.requests_per_s, "1/s"},
+                         {"prompt_tokens_per_s", m.prompt_tokens_per_s, "tokens/s"},
+                         {"output_tokens_per_s", m.output_tokens_per_s, "tokens/s"},
+                         {"goodput_per_s", m.goodput_per_s, "1/s"},
+                         {"slo_attainment", m.slo_attainment, "share"},
+                         {"busy", m.busy, "share"},
+                         {"compute_utilisation", m.compute_utilisation, "share"},
+                         {"memory_utilisation", m.memory_utilisation, "share"},
+                         {"bandwidth_utilisation", m.bandwidth_utilisation, "share"},
+                         {"fairness", m.fairness, "share"},
+                         {"window_s", m.window_s, "s"},
+                         {"counted", static_cast<double>(m.counted), "count"}});
+  for (std::size_t i = 0; i < kOutcomeCount; ++i) {
+    out.push_back({kOutcomeNames[i], static_cast<double>(m.by_outcome[i]), "count"});
+  }
+  out.push_back({"unfinished", static_cast<double>(m.unfinished), "count"});
+  out.push_back({"preemptions", static_cast<double>(m.preemptions), "count"});
+  append_work(out, m);
+  for (std::size_t i = 0; i < kMomentCount; ++i) {
+    out.push_back({std::string(kMomentNames[i]) + "_s_mean", m.moment_mean_s[i], "s"});
+  }
+  for (std::size_t i = 0; i < kMomentCount; ++i) {
+    out.push_back({std::string(kMomentNames[i]) + "_s_tail", m.moment_tail_s[i], "s"});
+  }
+  out.push_back({"e2e_s_tail", m.tail_e2e_s, "s"});
+  return out;
+}
+
+}  // namespace yardmaster
