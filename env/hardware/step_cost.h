@@ -105,7 +105,7 @@ WorkCost work_cost(const GpuSpec&, const ModelSpec&, int tensor_parallel);
 /// GPU memory that an engine keeps for activations, graphs and the CUDA context, bytes. Derived: vLLM
 /// on an RTX 4090 with Llama-3.1-8B had 2,588 blocks (LLMServingSim, one of them null):
 /// 0.9 x 25.757e9 - 16.061e9 - 2,588 x 16 x 131,072 bytes.
-inline constexpr double kReservedBytes = 1.69e9;
+inline constexpr double kReservedBytes = 1.693e9;
 
 /// KV blocks of 16 tokens that fit beside the weights and kReservedBytes, less the block that vLLM
 /// keeps as null block; 0 or less when the weights do not fit.
