@@ -1,7 +1,8 @@
-# yardmaster_room(NAME FOLDER [RECURSE] [EXCEPT ...] [ROOMS ...] [LIBRARIES ...] [PRIVATE_LIBRARIES ...])
+# yardmaster_room(NAME FOLDER [RECURSE] [EXCEPT FILE...] [ROOMS ROOM...]
+#                 [LIBRARIES LIBRARY...] [PRIVATE_LIBRARIES LIBRARY...])
 #
-# The static library `yardmaster_NAME` of the sources in FOLDER. PRIVATE_LIBRARIES are those whose
-# headers the room hides, EXCEPT names files of other targets. A room of headers alone becomes an interface library.
+# The static library `yardmaster_NAME` of the sources in FOLDER, without the files EXCEPT. Of
+# PRIVATE_LIBRARIES the room hides the headers. A room of headers alone is an interface library.
 function(yardmaster_room name folder)
   cmake_parse_arguments(PARSE_ARGV 2 room "RECURSE" "" "EXCEPT;ROOMS;LIBRARIES;PRIVATE_LIBRARIES")
   set(target yardmaster_${name})

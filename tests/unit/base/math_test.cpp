@@ -38,10 +38,11 @@ TEST(Log, IsWithinTwoLastPlacesOfLongDouble) {
     const double wide = any_positive(i);
     worst = std::max(worst, ulps(math::log(wide), std::log(static_cast<long double>(wide))));
     const double near_one = 0.5 + 1.5 * uniform(i);
-    worst = std::max(worst, ulps(math::log(near_one), std::log(static_cast<long double>(near_one))));
-    const double beside_one = 1 + (uniform(i) - 0.5) * 1e-6;
     worst =
-        std::max(worst, ulps(math::log(beside_one), std::log(static_cast<long double>(beside_one))));
+        std::max(worst, ulps(math::log(near_one), std::log(static_cast<long double>(near_one))));
+    const double beside_one = 1 + (uniform(i) - 0.5) * 1e-6;
+    worst = std::max(worst,
+                     ulps(math::log(beside_one), std::log(static_cast<long double>(beside_one))));
   }
   EXPECT_LT(worst, 2.0);
   RecordProperty("worst_ulps", std::to_string(worst));
@@ -114,8 +115,9 @@ TEST(NormalQuantile, InvertsTheNormalDistributionFunction) {
   double worst = 0;
   const auto visit = [&](double p) {
     const long double x = math::normal_quantile(p);
-    const long double tail = p < 0.5 ? std::erfc(-x / kSqrtTwo) / 2 - p
-                                     : (1 - static_cast<long double>(p)) - std::erfc(x / kSqrtTwo) / 2;
+    const long double tail = p < 0.5
+                                 ? std::erfc(-x / kSqrtTwo) / 2 - p
+                                 : (1 - static_cast<long double>(p)) - std::erfc(x / kSqrtTwo) / 2;
     const long double density = std::exp(-x * x / 2) / kSqrtTwoPi;
     const long double scale = std::max(std::abs(x), static_cast<long double>(1e-3));
     worst = std::max(worst, static_cast<double>(std::abs(tail / density) / scale));

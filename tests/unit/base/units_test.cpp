@@ -10,7 +10,9 @@ namespace yardmaster {
 namespace {
 
 template <typename A, typename B>
-concept Addable = requires(A a, B b) { a + b; };
+concept Addable = requires(A a, B b) {
+  a + b;
+};
 
 static_assert(Addable<Time, Duration>);
 static_assert(!Addable<Time, Time>, "the sum of two instants means nothing");

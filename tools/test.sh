@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Installs, builds and runs every test and check.
+#
+#   tools/test.sh          format, lint, sanitizers, then the release build and all its tests
+#   tools/test.sh --fast   the release build and all its tests
+#
+# Stops at the first failure. The release tests come last, so that ctest's closing line is the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fast=false
+case "${1:-}" in
+  '') ;;
+  --fast) fast=true ;;
+  *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+
+jobs=$(nproc)
+step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
+sources() { find "$@" \( -name '*.h' -o -name '*.cpp' \) -print0; }
+build() {
+  cmake --preset "$1" -DYARDMASTER_TESTS=ON >/dev/null
+  cmake --build --preset "$1" --parallel "$jobs"
+}
+check() { ctest --preset "$1" --parallel "$jobs" --no-label-summary --progress; }
+
+step "Installing what is missing"
+./tools/setup.sh
+
+if ! $fast; then
+  step "Format"
+  sources env policies agents results tools tests | xargs -0 clang-format --dry-run --Werror
+fi
+
+step "Building: release"
+build release
+
+if ! $fast; then
+  step "Lint"
+  # Not agents/torch: clang 14 cannot read LibTorch 1.13 in C++20.
+  find env policies agents/*.cpp results tools -name '*.cpp' -print0 |
+    xargs -0 -n 1 -P "$jobs" clang-tidy -p build/release --quiet
+  for preset in asan tsan; do
+    step "Building: $preset"
+    build "$preset"
+    step "Tests: $preset"
+    check "$preset"
+  done
+fi
+
+step "Tests: release"
+check release
