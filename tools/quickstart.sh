@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a bare Debian 12 to the main job's result: installs, builds, compares the baselines, trains a
-# DQN dispatcher and compares it with them on seeds that it never saw. At most 10 minutes on 2 cores.
+# From a bare Debian 12 to the main job's result, in at most 10 minutes on 2 cores: installs, builds,
+# compares the baselines, trains a DQN and compares it with them on seeds that it never saw.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

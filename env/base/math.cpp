@@ -64,8 +64,8 @@ double log(double x) {
   }
   const auto [mantissa, exponent] = split(x);
   const double k = exponent + shift;
-  // log(1 + f) = 2 artanh(s) with s = f / (2 + f), and 2 s = f - s f; so the large term, f, is exact.
-  // |s| < 0.172: the eleventh term of the series is below 2^-57 of the sum.
+  // log(1 + f) = 2 artanh(s) with s = f / (2 + f), and 2 s = f - s f; so the large term, f, is
+  // exact. |s| < 0.172: the eleventh term of the series is below 2^-57 of the sum.
   constexpr std::array<double, 10> kArtanh = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,
                                               2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21};
   const double f = mantissa - 1;
@@ -101,8 +101,8 @@ double exp(double x) {
 
 float log1p_approx(float x) {
   check(x >= 0, "log1p_approx of a negative number");
-  // In double: above 16 half a float's last place is all the error that is allowed. |s| < 0.172, and
-  // the term left out is below 1e-9.
+  // In double: above 16 half a float's last place is all the error that is allowed. |s| < 0.172,
+  // and the term left out is below 1e-9.
   constexpr std::array<double, 5> kArtanh = {2.0, 2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9};
   const auto [mantissa, exponent] = split(1 + static_cast<double>(x));
   const double s = (mantissa - 1) / (mantissa + 1);

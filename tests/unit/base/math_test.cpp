@@ -1,5 +1,6 @@
 // Against libm in long double, which is right to 64 bits where ours has 53. The ends of ranges are
-// listed; the rest is drawn. Bit-identity between machines and builds is a digest over many results.
+// listed; the rest is drawn. Bit-identity between machines and builds is a digest over many
+// results.
 #include "env/base/math.h"
 
 #include <gtest/gtest.h>
@@ -108,8 +109,8 @@ TEST(Log1pApprox, IsWithinAMillionthUpToABillion) {
 }
 
 TEST(NormalQuantile, InvertsTheNormalDistributionFunction) {
-  // Newton's step on the distribution function gives the error of x; erfc of long double is right to
-  // 1e-19. AS 241 states 1e-16 of its rational functions; rounding adds a few last places.
+  // Newton's step on the distribution function gives the error of x; erfc of long double is right
+  // to 1e-19. AS 241 states 1e-16 of its rational functions; rounding adds a few last places.
   constexpr long double kSqrtTwo = 1.41421356237309504880168872420969808L;
   constexpr long double kSqrtTwoPi = 2.50662827463100050241576528481104525L;
   double worst = 0;
