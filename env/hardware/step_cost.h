@@ -29,12 +29,19 @@ struct Segment {
 
 /// What is computed in a step that holds prefill chunks.
 struct MixedStep {
-  std::int32_t decodes = 0;        // sequences that decode
-  std::int64_t context_tokens = 0; // S: computed tokens of those, before this step
-  std::int32_t chunks = 0;         // number of prefill chunks
-  std::int32_t chunk_tokens = 0;   // sum c_i
-  std::int64_t chunk_pairs = 0;    // sum (2 b_i c_i + c_i^2)
-  std::int32_t sampled = 0;        // sequences that get a token: decodes and last chunks
+  std::int32_t decodes = 0;         // sequences that decode
+  std::int64_t context_tokens = 0;  // S: computed tokens of those, before this step
+  std::int32_t chunks = 0;          // number of prefill chunks
+  std::int32_t chunk_tokens = 0;    // sum c_i
+  std::int64_t chunk_pairs = 0;     // sum (2 b_i c_i + c_i^2)
+  std::int32_t sampled = 0;         // sequences that get a token: decodes and last chunks
+
+  /// Adds a chunk of `tokens` after `before` computed ones.
+  constexpr void add_chunk(std::int32_t before, std::int32_t tokens) {
+    ++chunks;
+    chunk_tokens += tokens;
+    chunk_pairs += tokens * (2LL * before + tokens);
+  }
 };
 
 /// Limits of the tables: no step holds more sequences or tokens.
@@ -45,8 +52,9 @@ struct StepLimits {
 /// What an engine chooses on a GPU when nothing else is asked for.
 [[nodiscard]] StepLimits default_limits(const GpuSpec&, const EngineSpec&);
 
-/// The captured graph that a step of `tokens` tokens runs as, by its size; 0 when it exceeds them all.
-/// vLLM captures 1, 2, 4, multiples of 8 to 256 and of 16 beyond, up to min(2 max_num_seqs, 512).
+/// The captured graph that a step of `tokens` tokens runs as, by its size; 0 when it exceeds them
+/// all. vLLM captures 1, 2, 4, multiples of 8 to 256 and of 16 beyond, up to min(2 max_num_seqs,
+/// 512).
 [[nodiscard]] std::int32_t captured_tokens(std::int32_t tokens, std::int32_t max_num_seqs);
 
 /// Step times of one GPU type, model, engine and tensor-parallel degree. Immutable and shared.
@@ -59,19 +67,20 @@ class StepCost {
            double slow = 1.0);
   /// An affine cost for tests and theory: h0 + h1 * entries + token * tokens + context * S, as the
   /// recordings of vLLM's scheduler use; S counts decodes only.
-  static StepCost affine(Duration step, Duration entry, Duration token, Duration context, StepLimits);
+  static StepCost affine(Duration step, Duration entry, Duration token, Duration context,
+                         StepLimits);
 
   /// Steps in which `sequences` decode, the first over `context_tokens`; each adds one a sequence.
   [[nodiscard]] Segment decode(std::int32_t sequences, std::int64_t context_tokens) const {
-    return {{decode_base_[static_cast<std::size_t>(sequences)].ps + context_tokens * decode_token_.ps},
-            {sequences * decode_token_.ps}};
+    return {
+        {decode_base_[static_cast<std::size_t>(sequences)].ps + context_tokens * decode_token_.ps},
+        {sequences * decode_token_.ps}};
   }
   /// One step with prefill chunks.
   [[nodiscard]] Duration mixed(const MixedStep& s) const {
     return {dense_[static_cast<std::size_t>(s.decodes + s.chunk_tokens)].ps +
-            head_[static_cast<std::size_t>(s.sampled)].ps +
-            (s.decodes + s.chunks) * sequence_.ps + mixed_base_.ps +
-            s.context_tokens * mixed_token_.ps + s.chunk_tokens * chunk_token_.ps +
+            head_[static_cast<std::size_t>(s.sampled)].ps + (s.decodes + s.chunks) * sequence_.ps +
+            mixed_base_.ps + s.context_tokens * mixed_token_.ps + s.chunk_tokens * chunk_token_.ps +
             s.chunk_pairs * pair_.ps};
   }
   /// How much longer each next step is in a run of full chunks of one long prompt.
@@ -85,30 +94,33 @@ class StepCost {
 
  private:
   std::vector<Duration> decode_base_;  // [max_num_seqs + 1]
-  std::vector<Duration> dense_;        // [max_num_batched_tokens + 1]: token-parallel part, host time of a step
-  std::vector<Duration> head_;         // [max_num_seqs + 1]: output head for that many samples
+  std::vector<Duration>
+      dense_;  // [max_num_batched_tokens + 1]: token-parallel part, host time of a step
+  std::vector<Duration> head_;  // [max_num_seqs + 1]: output head for that many samples
   Duration decode_token_, sequence_, mixed_base_, mixed_token_, chunk_token_, pair_, weight_read_;
 };
 
-/// Work of one token and one (query, key) pair, for utilisation: FLOP and bytes over all GPUs of a node.
+/// Work of one token and one (query, key) pair, for utilisation: FLOP and bytes over all GPUs of a
+/// node.
 struct WorkCost {
-  double flops_per_token = 0;         // 2 x active parameters, as model FLOP utilisation counts
-  double flops_per_pair = 0;          // attention of one query token over one key token, all layers
-  double weight_bytes = 0;            // read once a step
-  double kv_bytes_per_token = 0;      // read once a decode and context token
+  double flops_per_token = 0;     // 2 x active parameters, as model FLOP utilisation counts
+  double flops_per_pair = 0;      // attention of one query token over one key token, all layers
+  double weight_bytes = 0;        // read once a step
+  double kv_bytes_per_token = 0;  // read once a decode and context token
   double peak_flops = 0, peak_bandwidth = 0;  // data sheet: FLOP/s of the weights' format, bytes/s
 };
 
 /// The work figures of a model on `tensor_parallel` GPUs.
 WorkCost work_cost(const GpuSpec&, const ModelSpec&, int tensor_parallel);
 
-/// GPU memory that an engine keeps for activations, graphs and the CUDA context, bytes. Derived: vLLM
-/// on an RTX 4090 with Llama-3.1-8B had 2,588 blocks (LLMServingSim, one of them null):
-/// 0.9 x 25.757e9 - 16.061e9 - 2,588 x 16 x 131,072 bytes.
+/// GPU memory that an engine keeps for activations, graphs and the CUDA context, bytes. Derived:
+/// vLLM on an RTX 4090 with Llama-3.1-8B had 2,588 blocks (LLMServingSim, one of them null): 0.9
+/// x 25.757e9 - 16.061e9 - 2,588 x 16 x 131,072 bytes.
 inline constexpr double kReservedBytes = 1.693e9;
 
 /// KV blocks of 16 tokens that fit beside the weights and kReservedBytes, less the block that vLLM
 /// keeps as null block; 0 or less when the weights do not fit.
-std::int64_t usable_kv_blocks(const GpuSpec&, const ModelSpec&, int tensor_parallel, double memory_utilisation);
+std::int64_t usable_kv_blocks(const GpuSpec&, const ModelSpec&, int tensor_parallel,
+                              double memory_utilisation);
 
 }  // namespace yardmaster

@@ -2,6 +2,7 @@
 #include "env/node/node.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "env/base/check.h"
 
@@ -34,6 +35,7 @@ void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>
     Request& r = context.requests[index(o.task)];
     if (o.kind == NodeOutput::Kind::finished) {
       r.book(Moment::network, o.at);
+      release(context, o.task);
     }
     if (o.kind != NodeOutput::Kind::first_token && !cancels_.empty()) {
       std::erase_if(cancels_, [&](const Cancel& c) { return c.task == o.task; });
@@ -51,9 +53,15 @@ bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
     mailbox_.remove_if([&](const Delivery& d) { return d.task == task; });
   } else if (r.state == RequestState::waiting) {
     waiting_.remove_if([&](TaskSlot t) { return t == task; });
-    // A preempted one may still have tokens on their way.
-    outputs_.remove_if([&](const NodeOutput& o) { return o.task == task; });
+    // A preempted one may still have its first token on the way.
+    outputs_.remove_if([&](const NodeOutput& o) {
+      if (o.task == task) {
+        forget_output(context, o);
+      }
+      return o.task == task;
+    });
   } else {
+    r.cancelled = true;
     cancels_.push_back({task, now});
     gone = false;
   }
@@ -89,6 +97,9 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
         context.requests[index(o.task)].state == RequestState::outside) {
       lost.push_back(o.task);  // it had been preempted with its last token in flight
     }
+    if (is_void) {
+      forget_output(context, o);
+    }
     return is_void;
   });
   for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
@@ -103,6 +114,14 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
   for (std::size_t i = 0; i < mailbox_.size(); ++i) {
     lost.push_back(mailbox_[i].task);
   }
+  // No token of a lost request is seen any more: it starts again elsewhere.
+  outputs_.remove_if([&](const NodeOutput& o) {
+    const bool is_lost = std::find(lost.begin(), lost.end(), o.task) != lost.end();
+    if (is_lost) {
+      forget_output(context, o);
+    }
+    return is_lost;
+  });
   Node fresh(id_, context.settings);
   fresh.outputs_ = outputs_;
   fresh.counters_ = counters_;
@@ -113,23 +132,23 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
   reschedule(context);
 }
 
-NodeLoad Node::load(const NodeContext& context, Time at) const {
+NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& requests, Time at) const {
   const std::int64_t begun =
       steps_ == 0 ? 0 : std::min<std::int64_t>(steps_, first_boundary(at));
   NodeLoad load;
   load.running = running_;
   load.waiting = static_cast<std::int32_t>(waiting_.size());
-  std::int64_t used = context.settings.usable_blocks - free_blocks_ + decode_blocks(step_, begun);
+  std::int64_t used = settings.usable_blocks - free_blocks_ + decode_blocks(step_, begun);
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
-    const Request& r = context.requests[index(waiting_[i])];
+    const Request& r = requests[index(waiting_[i])];
     load.prefill_tokens += r.prompt_tokens + r.produced;
   }
   for (std::size_t i = 0; i < mailbox_.size() && mailbox_[i].at < at; ++i) {
     ++load.waiting;
-    load.prefill_tokens += context.requests[index(mailbox_[i].task)].prompt_tokens;
+    load.prefill_tokens += requests[index(mailbox_[i].task)].prompt_tokens;
   }
   if (prefilling_ != kNoTask) {
-    const Request& r = context.requests[index(prefilling_)];
+    const Request& r = requests[index(prefilling_)];
     const auto computed = static_cast<std::int32_t>(r.computed + chunk_tokens_ * begun);
     used += blocks_for(computed) - blocks_for(r.computed);
     load.prefill_tokens += r.prompt_tokens + r.produced - computed;
@@ -189,7 +208,8 @@ void Node::plan(const NodeContext& context, Time now) {
     mailbox_.pop_front();
   }
   start_ = std::max(now, end_);
-  prompt_tokens_ = chunk_tokens_;
+  step_shape_ = {};
+  continue_prefill(context);
   if (!preempted) {
     admit(context, now);
   }
@@ -239,9 +259,9 @@ void Node::count_segment() {
   ++counters_.segments;
   counters_.decode_tokens += decodes_ * n;
   counters_.context_tokens += context_first * n + decodes_ * pairs_of_steps;
-  counters_.prefill_tokens += prompt_tokens_ * n;
+  counters_.prefill_tokens += step_shape_.chunk_tokens * n;
   counters_.chunk_pairs +=
-      prompt_pairs_ * n + 2 * static_cast<std::int64_t>(chunk_tokens_) * chunk_tokens_ * pairs_of_steps;
+      step_shape_.chunk_pairs * n + 2 * static_cast<std::int64_t>(chunk_tokens_) * chunk_tokens_ * pairs_of_steps;
   counters_.busy += length;
   if (mixed_) {
     counters_.busy_with_prefill += length;
@@ -249,8 +269,8 @@ void Node::count_segment() {
   }
   // Tokens held grow by `grown` a step while the steps grow too; the mean of the ends is close enough
   // for a share of memory and exact where steps are equal.
-  const auto grown = static_cast<double>(decodes_ + prompt_tokens_);
-  const double held = static_cast<double>(context_first + prompt_tokens_) + grown * static_cast<double>(n - 1) / 2;
+  const auto grown = static_cast<double>(decodes_ + step_shape_.chunk_tokens);
+  const double held = static_cast<double>(context_first + step_shape_.chunk_tokens) + grown * static_cast<double>(n - 1) / 2;
   counters_.kv_token_seconds += held * length.seconds();
 }
 
@@ -330,8 +350,26 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
     free_blocks_ += blocks_for(r.computed);
     unlink(context, task);
   }
-  outputs_.remove_if([&](const NodeOutput& o) { return o.task == task && o.at - way > now; });
+  outputs_.remove_if([&](const NodeOutput& o) {
+    const bool is_void = o.task == task && o.at - way > now;
+    if (is_void) {
+      forget_output(context, o);
+    }
+    return is_void;
+  });
   push_output({NodeOutput::Kind::cancelled, task, now + way});
+}
+
+// The dispatcher forgets the request now: so must the node. Without latency this comes just before the
+// plan that would release it.
+void Node::release(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  if (r.state == RequestState::leaving) {
+    std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+    free_blocks_ += blocks_for(r.computed);
+    unlink(context, task);
+  }
+  r.state = RequestState::outside;
 }
 
 // Ended requests give back their seats and blocks once the engine has seen their last token.
@@ -343,13 +381,15 @@ void Node::release_leaving(const NodeContext& context, bool drained) {
     if (!drained && l.release_step > step_) {
       return false;
     }
-    free_blocks_ += blocks_for(context.requests[index(l.task)].computed);
+    Request& r = context.requests[index(l.task)];
+    free_blocks_ += blocks_for(r.computed);
     unlink(context, l.task);
+    r.state = RequestState::outside;
     return true;
   });
 }
 
-// Blocks that the next chunk of the long prompt takes; sets the chunk.
+// Blocks that the next chunk of the long prompt takes.
 std::int32_t Node::chunk_blocks(const NodeContext& context) const {
   if (prefilling_ == kNoTask) {
     return 0;
@@ -403,14 +443,27 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
   }
 }
 
+// The long prompt under way gets its chunk; with the last one it joins the decoding requests.
+void Node::continue_prefill(const NodeContext& context) {
+  if (prefilling_ == kNoTask || chunk_tokens_ == 0) {
+    return;
+  }
+  Request& r = context.requests[index(prefilling_)];
+  step_shape_.add_chunk(r.computed, chunk_tokens_);
+  if (r.computed + chunk_tokens_ == r.prompt_tokens + r.produced) {
+    free_blocks_ -= chunk_blocks(context);
+    r.computed += chunk_tokens_;
+    joining_.push_back(prefilling_);
+    prefilling_ = kNoTask;
+    chunk_tokens_ = 0;
+  }
+}
+
 // Admits from the head of the queue while budget, seats and blocks last; nobody overtakes.
 void Node::admit(const NodeContext& context, Time now) {
   const NodeSettings& settings = context.settings;
-  std::int32_t budget = settings.max_num_batched_tokens - decodes_ - chunk_tokens_;
-  std::int64_t available = free_blocks_;
-  if (!waiting_.empty()) {
-    available -= decode_blocks(step_, 1) + chunk_blocks(context);
-  }
+  std::int32_t budget = settings.max_num_batched_tokens - decodes_ - step_shape_.chunk_tokens;
+  std::int64_t available = free_blocks_ - (waiting_.empty() ? 0 : decode_blocks(step_, 1));
   while (budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
     const TaskSlot task = waiting_.front();
     Request& r = context.requests[index(task)];
@@ -428,10 +481,11 @@ void Node::admit(const NodeContext& context, Time now) {
     }
     const std::int32_t chunk = std::min(tokens, budget);
     budget -= chunk;
-    prompt_tokens_ += chunk;
+    step_shape_.add_chunk(0, chunk);
     r.computed = 0;
     r.state = RequestState::prefilling;
     if (chunk == tokens) {
+      r.computed = tokens;
       free_blocks_ -= blocks_for(tokens);
       available -= blocks_for(tokens);
       joining_.push_back(task);
@@ -445,7 +499,7 @@ void Node::admit(const NodeContext& context, Time now) {
 // Lays out the steps from step_ on, as far as nothing changes.
 void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
   const StepCost& cost = context.settings.cost[cost_level_];
-  mixed_ = prompt_tokens_ > 0;
+  mixed_ = step_shape_.chunks > 0;
   if (mixed_) {
     start_mixed(context, cost);
   } else if (decodes_ > 0) {
@@ -461,61 +515,32 @@ void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
 }
 
 void Node::start_mixed(const NodeContext& context, const StepCost& cost) {
-  MixedStep s;
-  s.decodes = decodes_;
-  s.context_tokens = decodes_ * step_ + offset_sum_;
-  s.chunk_tokens = prompt_tokens_;
-  std::int64_t full_chunks = 0;
-  if (chunk_tokens_ > 0) {
-    Request& r = context.requests[index(prefilling_)];
-    const std::int32_t left = r.prompt_tokens + r.produced - r.computed;
-    s.chunk_pairs += chunk_tokens_ * (2LL * r.computed + chunk_tokens_);
-    ++s.chunks;
-    if (chunk_tokens_ == left) {
-      free_blocks_ -= chunk_blocks(context);
-      joining_.insert(joining_.begin(), prefilling_);
-      prefilling_ = kNoTask;
-      chunk_tokens_ = 0;
-    } else {
-      full_chunks = (left - 1) / chunk_tokens_;
-    }
-  }
-  for (const TaskSlot task : joining_) {
-    Request& r = context.requests[index(task)];
-    const std::int32_t tokens = r.prompt_tokens + r.produced;
-    if (r.computed == 0) {
-      s.chunk_pairs += static_cast<std::int64_t>(tokens) * tokens;
-      ++s.chunks;
-    }
-    r.computed = tokens;
-  }
-  s.sampled = decodes_ + static_cast<std::int32_t>(joining_.size());
-  prompt_pairs_ = s.chunk_pairs;
-  segment_ = {cost.mixed(s), Duration::zero()};
+  step_shape_.decodes = decodes_;
+  step_shape_.context_tokens = decodes_ * step_ + offset_sum_;
+  step_shape_.sampled = decodes_ + static_cast<std::int32_t>(joining_.size());
+  segment_ = {cost.mixed(step_shape_), Duration::zero()};
   steps_ = 1;
-  if (joining_.empty() && full_chunks > 1) {
-    std::int64_t limit = full_chunks;
+  if (joining_.empty()) {
+    // One long prompt alone: its full chunks are a run of equal steps, the last chunk is not in it.
+    const Request& r = context.requests[index(prefilling_)];
+    std::int64_t limit = (r.prompt_tokens + r.produced - r.computed - 1) / chunk_tokens_;
     if (!by_finish_.empty()) {
       limit = std::min(limit, by_finish_.front().step - step_ + 1);
     }
-    segment_.growth = cost.mixed_growth(s);
+    limit = std::min(limit, steps_until_release());
+    segment_.growth = cost.mixed_growth(step_shape_);
     steps_ = static_cast<std::int32_t>(chunk_steps_that_fit(context, limit));
   }
   emit_joining(context, start_ + segment_.first);
 }
 
 void Node::start_decode(const StepCost& cost, bool preempted) {
-  prompt_pairs_ = 0;
   segment_ = cost.decode(decodes_, decodes_ * step_ + offset_sum_);
   std::int64_t limit = by_finish_.front().step - step_ + 1;
   if (preempted) {
     limit = 1;  // the next step admits again
   }
-  if (!waiting_.empty()) {
-    for (const Leaving& l : leaving_) {
-      limit = std::min(limit, std::max<std::int64_t>(1, l.release_step - step_));
-    }
-  }
+  limit = std::min(limit, steps_until_release());
   if (prefilling_ != kNoTask) {
     limit = 1;  // its chunk found no budget in this step
   }
@@ -559,6 +584,15 @@ void Node::unlink(const NodeContext& context, TaskSlot task) {
   --running_;
 }
 
+// Seats and blocks that come free end a segment, for newcomers may take them.
+std::int64_t Node::steps_until_release() const {
+  std::int64_t steps = std::numeric_limits<std::int64_t>::max();
+  for (const Leaving& l : leaving_) {
+    steps = std::min(steps, std::max<std::int64_t>(1, l.release_step - step_));
+  }
+  return steps;
+}
+
 // Blocks that the decoding requests take in `steps` steps from `from_step` on: one each in the step
 // whose context is a multiple of 16.
 std::int64_t Node::decode_blocks(std::int64_t from_step, std::int64_t steps) const {
@@ -599,6 +633,15 @@ std::int64_t Node::chunk_steps_that_fit(const NodeContext& context, std::int64_t
     ++steps;
   }
   return std::max<std::int64_t>(steps, 1);
+}
+
+// The token will never be seen.
+void Node::forget_output(const NodeContext& context, const NodeOutput& output) {
+  if (output.kind == NodeOutput::Kind::first_token) {
+    Request& r = context.requests[index(output.task)];
+    r.first_token_seen = false;
+    r.first_token = Time::never();
+  }
 }
 
 void Node::push_output(NodeOutput output) {

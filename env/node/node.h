@@ -80,12 +80,12 @@ class Node {
   bool cancel(const NodeContext&, TaskSlot, Time now);
   /// Uses settings.cost[level] from the first plan at or after `now`.
   void set_cost_level(const NodeContext&, std::uint8_t level, Time now);
-  /// Everything in the node is lost and appended to `lost`, the KV cache too. Tokens of steps that
-  /// have ended stand.
+  /// Everything in the node is lost and appended to `lost`, the KV cache too. Requests whose last token
+  /// was in a step that has ended are not; of the lost ones no token still on its way is seen.
   void crash(const NodeContext&, Time now, std::vector<TaskSlot>& lost);
 
   /// The load that a report taken at `at` shows: plans before `at` have been made.
-  [[nodiscard]] NodeLoad load(const NodeContext&, Time at) const;
+  [[nodiscard]] NodeLoad load(const NodeSettings&, const std::vector<Request>&, Time at) const;
   [[nodiscard]] const NodeCounters& counters() const { return counters_; }
   /// Gives the requests here new output lengths, [slot] of `output_tokens`, as far as these are not
   /// already decided by tokens seen and steps planned; those bounds are kept.
@@ -130,9 +130,11 @@ class Node {
   void finish(const NodeContext&, TaskSlot);
   void apply_changes(const NodeContext&, Time now);
   void cancel_running(const NodeContext&, TaskSlot, Time now);
+  void release(const NodeContext&, TaskSlot);
   void release_leaving(const NodeContext&, bool drained);
   bool preempt_until_it_fits(const NodeContext&, Time now);
   void preempt(const NodeContext&, TaskSlot, Time now);
+  void continue_prefill(const NodeContext&);
   void admit(const NodeContext&, Time now);
   void start_segment(const NodeContext&, Time now, bool preempted);
   void start_mixed(const NodeContext&, const StepCost&);
@@ -141,10 +143,12 @@ class Node {
   void link(const NodeContext&, TaskSlot);
   void unlink(const NodeContext&, TaskSlot);
   [[nodiscard]] std::int32_t chunk_blocks(const NodeContext&) const;
+  [[nodiscard]] std::int64_t steps_until_release() const;
   [[nodiscard]] std::int64_t decode_blocks(std::int64_t from_step, std::int64_t steps) const;
   [[nodiscard]] std::int64_t steps_that_fit(std::int64_t limit) const;
   [[nodiscard]] std::int64_t chunk_steps_that_fit(const NodeContext&, std::int64_t limit) const;
   void push_output(NodeOutput);
+  static void forget_output(const NodeContext&, const NodeOutput&);
 
   // The segment under way: steps step_ .. step_ + steps_ - 1; written by start_segment.
   Time start_;                     // of its first step on the device
@@ -169,8 +173,7 @@ class Node {
   TaskSlot first_running_ = kNoTask, last_running_ = kNoTask;
   TaskSlot prefilling_ = kNoTask;  // the one partly computed prompt; last in the running list
   std::int32_t chunk_tokens_ = 0;  // its chunk in each step of the segment
-  std::int32_t prompt_tokens_ = 0; // of all chunks in a step of the segment
-  std::int64_t prompt_pairs_ = 0;  // MixedStep::chunk_pairs of its first step
+  MixedStep step_shape_;           // the segment's first step, when it has chunks; else no chunks
   Duration prefill_clock_;         // time in closed steps with prefill chunks
   std::vector<Finishing> by_finish_;   // heap, next to finish on top
   std::vector<TaskSlot> joining_;      // their last chunk is in the step under way

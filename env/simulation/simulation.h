@@ -1,8 +1,10 @@
 // The world. advance() runs to the next decision and returns it; apply() answers it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "env/base/digest.h"
@@ -10,7 +12,10 @@
 #include "env/node/node.h"
 #include "env/scenario/scenario.h"
 #include "env/simulation/observer.h"
+#include "env/simulation/ready_queue.h"
 #include "env/view/fleet_view.h"
+#include "env/view/ledger.h"
+#include "env/view/report_board.h"
 
 namespace yardmaster {
 
@@ -76,8 +81,9 @@ class Simulation {
   const Decision& advance(Observer* = nullptr, Time until = Time::never());
   /// Answers the decision. REQUIRES that it is legal; otherwise aborts with seed and index.
   void apply(const Action&);
-  /// Abandons a live task, wherever it is. Returns false when it has ended already.
-  bool cancel(TaskSlot);
+  /// Abandons a live task, wherever it is; one that runs leaves at its node's next plan. Returns false
+  /// when it has ended already. REQUIRES that it is not the one being decided.
+  bool cancel(TaskSlot, Observer* = nullptr);
 
   /// What may be known now. Refreshes due reports; never called, it costs nothing.
   const FleetView& view();
@@ -87,14 +93,106 @@ class Simulation {
   void imagine(Seed);
 
   [[nodiscard]] Time now() const { return now_; }
-  [[nodiscard]] std::uint64_t digest() const { return digest_.value(); }
-  [[nodiscard]] const RunCounts& counts() const { return counts_; }
+  [[nodiscard]] std::uint64_t digest() const { return facts_.digest.value(); }
+  [[nodiscard]] RunCounts counts() const;
   [[nodiscard]] std::uint64_t unfinished() const { return live_; }
   [[nodiscard]] const Scenario& scenario() const { return *scenario_; }
-  [[nodiscard]] NodeState node_state(NodeId) const;
+  /// Brings the node's lazy state up to now, which nothing else can notice.
+  NodeState node_state(NodeId);
 
  private:
-  // written in simulation.cpp
+  enum class TaskState : std::uint8_t { free, ready, held, sent };
+  struct Task {
+    TaskState state = TaskState::free;
+    NodeId node = kNoNode;
+    std::int32_t prompt_tokens = 0, output_tokens = 0, predicted_tokens = 0;
+    Time arrival, ready;
+  };
+  struct Health {
+    bool alive = true, slow = false;
+    Time crash_at = Time::never(), detect_at = Time::never(), repair_at = Time::never(),
+         slow_toggle_at = Time::never();
+    std::uint32_t crashes = 0, toggles = 0;
+    std::vector<TaskSlot> lost;  // sent to it since it crashed, or lost in the crash
+    [[nodiscard]] Time next() const {
+      return std::min(std::min(crash_at, detect_at), std::min(repair_at, slow_toggle_at));
+    }
+  };
+
+  // Slots of the event queue, in the order of the phases of an instant.
+  [[nodiscard]] std::size_t output_slot(NodeId n) const { return index(n); }
+  [[nodiscard]] std::size_t health_slot(NodeId n) const { return nodes_.size() + index(n); }
+  [[nodiscard]] std::size_t arrival_slot(std::size_t tenant) const { return 2 * nodes_.size() + tenant; }
+  [[nodiscard]] std::size_t offer_slot() const { return 2 * nodes_.size() + arrivals_.size(); }
+  [[nodiscard]] std::size_t plan_slot(NodeId n) const { return offer_slot() + 1 + index(n); }
+  [[nodiscard]] NodeContext context(NodeId n) {
+    return {scenario_->kind(n).settings, requests_, facts_};
+  }
+
+  // The loop (simulation.cpp).
+  void handle(std::size_t slot, Observer* observer);
+  void collect_outputs(NodeId n, Observer* observer);
+  void arrive(std::size_t tenant, Observer* observer);
+  bool offer();
+  void end_task(TaskSlot slot, Outcome outcome, Observer* observer);
+  void send(TaskSlot slot, NodeId n);
+  TaskSlot new_task();
+  void make_ready(TaskSlot slot);
+  void release_held();
+  void before_change(NodeId n);
+  void reschedule(NodeId n);
+  void charge_until_now();
+  [[nodiscard]] TaskView view_of(TaskSlot slot) const;
+  [[nodiscard]] double weight(TaskSlot slot) const;
+  [[nodiscard]] LedgerEntry entry_of(TaskSlot slot) const;
+
+  // What imagine() redraws (imagine.cpp).
+  void redraw_lengths();
+  void redraw_arrivals();
+  void redraw_failures();
+
+  // Failures and slow-downs (health.cpp).
+  void start_health();
+  void handle_health(NodeId n);
+  void crash(NodeId n);
+  void detect(NodeId n);
+  void repair(NodeId n);
+  void toggle_slow(NodeId n);
+  void retry(TaskSlot slot);
+  [[nodiscard]] Time draw_after(NodeId n, Purpose purpose, std::uint32_t k, Duration mean) const;
+
+  const Scenario* scenario_;
+  Seed seed_;
+  OrderingKey ordering_;
+  Time now_;
+  WinnerTree events_;
+  std::vector<Node> nodes_;              // [node]
+  std::vector<Health> health_;           // [node]
+  std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
+  std::vector<ArrivalCursor> arrivals_;  // [tenant]
+  std::vector<Task> tasks_;              // [slot]
+  std::vector<Request> requests_;        // [slot]
+  std::vector<TaskSlot> free_slots_;
+  std::uint64_t live_ = 0;
+  std::int32_t longest_prompt_ = 0;      // that some node takes
+  ReadyQueue ready_;
+  std::vector<std::pair<TaskSlot, Time>> held_;
+  Ledger ledger_;
+  ReportBoard board_;
+  Estimates estimates_;
+  FactLog facts_;
+  RunCounts counts_;
+  Decision decision_;
+  bool deciding_ = false;
+  TaskSlot rejected_ = kNoTask;          // by the last action; its row waits for an observer
+  std::vector<std::uint8_t> legal_;      // [nodes + 2]
+  std::vector<std::int32_t> sent_since_, returned_since_;  // [node] of the view
+  FleetView view_;
+  // Cost.
+  Time charged_until_, decided_at_;
+  double unfinished_weight_ = 0, discount_now_ = 1;
+  CostIntegral cost_;
+  std::vector<NodeOutput> outputs_;      // scratch, empty between events
 };
 
 }  // namespace yardmaster

@@ -52,8 +52,17 @@ MeanTask mean_task(const Workload& workload) {
   return {std::max(mean.prompt / weight, 1.0), std::max(mean.output / weight, 1.0)};
 }
 
-/// x where it is well above zero, and a small positive number of the order of `scale` around and below it.
-double smoothly_positive(double x, double scale) { return (x + std::sqrt(x * x + scale * scale)) / 2; }
+/// x where it is well above zero, and a small positive number of the order of `scale` around and
+/// below it.
+double smoothly_positive(double x, double scale) {
+  return (x + std::sqrt(x * x + scale * scale)) / 2;
+}
+
+/// Where the stall by a mean prompt is taken.
+constexpr double kTypicalBatch = 16, kProbeContext = 1e5;
+
+/// Engines pad a batch to captured sizes this far apart: the slope of a step is taken over as many.
+constexpr double kGraphSpacing = 8;
 
 /// A request that has outlived its predicted length has this share of it still to come, twice.
 constexpr double kOverdueShare = 0.5;
@@ -62,7 +71,6 @@ constexpr double kOverdueShare = 0.5;
 
 Estimates::Estimates(const Scenario& scenario, Seed seed) {
   const MeanTask mean = mean_task(scenario.workload);
-  mean_prompt_ = mean.prompt;
   mean_output_ = mean.output;
   nodes_.reserve(scenario.nodes());
   for (std::uint32_t i = 0; i < scenario.nodes(); ++i) {
@@ -72,22 +80,32 @@ Estimates::Estimates(const Scenario& scenario, Seed seed) {
     NodeModel node;
     node.settings = &kind.settings;
     node.seconds_per_ps = factor / static_cast<double>(kPsPerSecond);
-    node.context_token = static_cast<double>(kind.settings.cost[0].decode(1, 0).growth.ps) * node.seconds_per_ps;
+    node.context_token =
+        static_cast<double>(kind.settings.cost[0].decode(1, 0).growth.ps) * node.seconds_per_ps;
     node.kv_tokens = static_cast<double>(kind.settings.usable_blocks) * kBlockTokens;
     node.service_rate = kind.capacity_per_s / factor;
-    node.most_decodes = std::min(kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens - 1);
+    node.most_decodes =
+        std::min(kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens - 1);
+    // The stall hardly depends on the batch, and is affine in its context: two points give it.
+    const double batch = std::min<double>(kTypicalBatch, node.most_decodes);
+    node.successor_stall = stall(node, batch, 0, mean.prompt) / mean.output;
+    node.successor_context =
+        (stall(node, batch, kProbeContext, mean.prompt) / mean.output - node.successor_stall) /
+        kProbeContext;
     nodes_.push_back(node);
   }
 }
 
 double Estimates::step(const NodeModel& node, double sequences, double context) {
-  const auto batch = static_cast<std::int32_t>(std::clamp<double>(sequences, 0, node.settings->max_num_seqs));
-  return static_cast<double>(node.settings->cost[0].decode(batch, 0).first.ps) * node.seconds_per_ps +
+  const auto batch =
+      static_cast<std::int32_t>(std::clamp<double>(sequences, 0, node.settings->max_num_seqs));
+  return static_cast<double>(node.settings->cost[0].decode(batch, 0).first.ps) *
+             node.seconds_per_ps +
          context * node.context_token;
 }
 
-Estimates::Mixed Estimates::mixed(const NodeModel& node, double decodes, double context, double tokens,
-                                  double pairs) {
+Estimates::Mixed Estimates::mixed(const NodeModel& node, double decodes, double context,
+                                  double tokens, double pairs) {
   const StepCost& cost = node.settings->cost[0];
   MixedStep step;
   step.decodes = static_cast<std::int32_t>(std::min<double>(decodes, node.most_decodes));
@@ -95,14 +113,15 @@ Estimates::Mixed Estimates::mixed(const NodeModel& node, double decodes, double 
   step.chunks = 1;
   step.sampled = step.decodes;
   const std::int32_t room = node.settings->max_num_batched_tokens - step.decodes;
-  const auto all = std::max<std::int64_t>(static_cast<std::int64_t>(tokens), 1);
-  const std::int64_t full = (all - 1) / room;
-  std::int64_t ps = 0;
-  if (full > 0) {
+  std::int64_t left = std::max<std::int64_t>(static_cast<std::int64_t>(tokens), 1);
+  std::int64_t ps = 0, full = 0;
+  if (left > room) {
+    full = (left - 1) / room;
+    left -= full * room;
     step.chunk_tokens = room;
     ps = full * cost.mixed(step).ps;
   }
-  step.chunk_tokens = static_cast<std::int32_t>(all - full * room);
+  step.chunk_tokens = static_cast<std::int32_t>(left);
   // Attention pays for pairs of tokens, however the prompt is cut.
   step.chunk_pairs = static_cast<std::int64_t>(pairs);
   ps += cost.mixed(step).ps;
@@ -114,11 +133,18 @@ double Estimates::stall(const NodeModel& node, double decodes, double context, d
   return std::max(with.seconds - with.steps * step(node, decodes, context), 0.0);
 }
 
-double Estimates::pace(const NodeModel& node, double decodes, double context) const {
-  return step(node, decodes, context) + decodes / mean_output_ * stall(node, decodes, context, mean_prompt_);
+double Estimates::growth(const NodeModel& node, double sequences) {
+  const double from =
+      std::clamp(sequences, 1.0, std::max(node.settings->max_num_seqs - kGraphSpacing, 1.0));
+  return (step(node, from + kGraphSpacing, 0) - step(node, from, 0)) / kGraphSpacing;
 }
 
-LoadEstimate Estimates::load(const NodeModel& node, std::size_t i, const FleetView& view) const {
+double Estimates::successors(const NodeModel& node, double decodes, double context) {
+  // One of these decodes is who asks: it is not stalled by its own successor.
+  return std::max(decodes - 1, 0.0) * (node.successor_stall + context * node.successor_context);
+}
+
+LoadEstimate Estimates::load(const NodeModel& node, std::size_t i, const FleetView& view) {
   LoadEstimate load;
   load.requests = view.in_flight[i];
   load.decoding = view.in_flight[i] - view.awaiting_first[i];
@@ -127,27 +153,25 @@ LoadEstimate Estimates::load(const NodeModel& node, std::size_t i, const FleetVi
   }
   const auto prompts = static_cast<double>(view.prompt_tokens[i]);
   const auto predicted = static_cast<double>(view.predicted_tokens[i]);
-  const double now_us = static_cast<double>(view.now.ps / kPsPerMicrosecond);
-  const double elapsed = (load.decoding * now_us - static_cast<double>(view.first_token_us[i])) * 1e-6;
-  // The pace depends on the context, which depends on the pace: one round from half of what is predicted.
-  const double guess = pace(node, load.decoding, prompts + predicted / 2);
-  const double produced = load.decoding + std::max(elapsed, 0.0) / guess;
+  const double now_us = static_cast<double>(view.now.ps) / static_cast<double>(kPsPerMicrosecond);
+  const double elapsed =
+      (load.decoding * now_us - static_cast<double>(view.first_token_us[i])) * 1e-6;
+  // The pace depends on the context, which depends on the pace: one round from half of what is
+  // predicted.
+  const double middle = prompts + predicted / 2;
+  const double without_context = step(node, load.decoding, 0);
+  const double pace =
+      without_context + middle * node.context_token + successors(node, load.decoding, middle);
+  const double produced = load.decoding + std::max(elapsed, 0.0) / pace;
   load.context = std::min(prompts + produced, node.kv_tokens);
-  load.step = step(node, load.decoding, load.context);
-  load.pace = guess + (load.context - prompts - predicted / 2) * node.context_token;
+  load.step = without_context + load.context * node.context_token;
   load.remaining =
       std::max(smoothly_positive(predicted - produced, kOverdueShare * predicted), load.decoding);
   return load;
 }
 
-LoadEstimate Estimates::load(NodeId n, const FleetView& view) const { return load(nodes_[index(n)], index(n), view); }
-
-double Estimates::joined_pace(const NodeModel& node, const LoadEstimate& load, double waiting_tokens,
-                              const TaskView& task) const {
-  const double context = load.context + waiting_tokens + task.prompt_tokens + task.predicted_tokens / 2.0;
-  // What does not fit does not run.
-  const double fits = std::min(1.0, node.kv_tokens / context);
-  return pace(node, (load.requests + 1) * fits, context * fits);
+LoadEstimate Estimates::load(NodeId n, const FleetView& view) const {
+  return load(nodes_[index(n)], index(n), view);
 }
 
 Prediction Estimates::predict(NodeId n, const TaskView& task, const FleetView& view) const {
@@ -156,38 +180,47 @@ Prediction Estimates::predict(NodeId n, const TaskView& task, const FleetView& v
   const LoadEstimate now = load(node, i, view);
   const double prompt = task.prompt_tokens;
   const double output = std::max(task.predicted_tokens, 1);
-  const double awaiting = view.awaiting_first[i];
   const auto awaiting_tokens = static_cast<double>(view.awaiting_tokens[i]);
 
   Prediction p;
-  if (awaiting > 0) {
-    p.wait = mixed(node, now.decoding, now.context, awaiting_tokens, awaiting_tokens * awaiting_tokens / awaiting).seconds;
-  }
+  p.wait = waiting_prefill(node, now, view.awaiting_first[i], awaiting_tokens);
   // A full node serves its queue at its saturated rate.
   const double demand = now.context + awaiting_tokens + prompt;
   const double no_place = now.requests + 1 - node.settings->max_num_seqs;
-  const double no_memory = (now.requests + 1) * (1 - node.kv_tokens / demand);
+  const double no_memory =
+      demand > node.kv_tokens ? (now.requests + 1) * (1 - node.kv_tokens / demand) : 0;
   const double excess = std::max(no_place, no_memory);
   if (excess > 0) {
     p.wait = std::max(p.wait, excess / node.service_rate);
   }
-  if (now.requests > 0) {
-    // Steps that are planned already: half of one on average, and those that run ahead.
-    p.wait += (node.settings->steps_in_flight - 0.5) * now.step;
-  }
-  p.prefill = mixed(node, now.decoding, now.context, prompt, prompt * prompt).seconds;
-  p.tpot = joined_pace(node, now, awaiting_tokens, task);
+  // Steps that are planned already: half of one on average, and those that run ahead.
+  p.wait += (node.settings->steps_in_flight - 0.5) * now.step;
+
+  const Mixed prefill = mixed(node, now.decoding, now.context, prompt, prompt * prompt);
+  p.prefill = prefill.seconds;
+  // What does not fit does not run.
+  const double context = demand + output / 2;
+  const double fits = context > node.kv_tokens ? node.kv_tokens / context : 1;
+  const double batch = (now.requests + 1) * fits;
+  p.tpot = step(node, batch, context * fits) + successors(node, batch, context * fits);
   p.decode = (output - 1) * p.tpot;
 
   const double others = now.requests;
   if (others > 0) {
     const double left = now.decoding > 0 ? now.remaining / now.decoding : mean_output_;
-    const double overlap = std::min(left, output);
-    const double slower = node.context_token * (prompt + output / 2) +
-                          step(node, others + 1, 0) - step(node, others, 0);
-    p.others = others * (stall(node, now.decoding, now.context, prompt) + overlap * slower);
+    const double alone = now.decoding > 0 ? now.step : step(node, 1, 0);
+    const double stalled = std::max(prefill.seconds - prefill.steps * alone, 0.0);
+    const double slower = node.context_token * (prompt + output / 2) + growth(node, others);
+    p.others = others * (stalled + std::min(left, output) * slower);
   }
   return p;
+}
+
+double Estimates::waiting_prefill(const NodeModel& node, const LoadEstimate& now, double prompts,
+                                  double tokens) {
+  return prompts > 0
+             ? mixed(node, now.decoding, now.context, tokens, tokens * tokens / prompts).seconds
+             : 0;
 }
 
 double Estimates::step(NodeId n, double sequences, double context_tokens) const {
@@ -198,7 +231,9 @@ double Estimates::prefill(NodeId n, double tokens) const {
   return mixed(nodes_[index(n)], 0, 0, tokens, tokens * tokens).seconds;
 }
 
-double Estimates::prefill_beside(NodeId n, double tokens) const { return stall(nodes_[index(n)], 1, 0, tokens); }
+double Estimates::prefill_beside(NodeId n, double tokens) const {
+  return stall(nodes_[index(n)], 1, 0, tokens);
+}
 
 double Estimates::work_ahead(NodeId n, const FleetView& view) const {
   const std::size_t i = index(n);
@@ -207,17 +242,11 @@ double Estimates::work_ahead(NodeId n, const FleetView& view) const {
   if (now.requests <= 0) {
     return 0;
   }
-  const auto awaiting_tokens = static_cast<double>(view.awaiting_tokens[i]);
   const double awaiting = view.awaiting_first[i];
-  const double prompts =
-      awaiting > 0 ? mixed(node, now.decoding, now.context, awaiting_tokens, awaiting_tokens * awaiting_tokens / awaiting).seconds : 0;
+  const auto awaiting_tokens = static_cast<double>(view.awaiting_tokens[i]);
   const double left = (now.remaining + awaiting * mean_output_) / now.requests;
-  return prompts + left * step(node, now.requests, now.context + awaiting_tokens);
-}
-
-double Estimates::tpot_if_joined(NodeId n, const TaskView& task, const FleetView& view) const {
-  const NodeModel& node = nodes_[index(n)];
-  return joined_pace(node, load(node, index(n), view), static_cast<double>(view.awaiting_tokens[index(n)]), task);
+  return waiting_prefill(node, now, awaiting, awaiting_tokens) +
+         left * step(node, now.requests, now.context + awaiting_tokens);
 }
 
 }  // namespace yardmaster

@@ -1,5 +1,6 @@
-// The cost model that policies reckon with: the compiled step costs of each node under the scenario's
-// calibration error, blind to slow-downs and to everything that was not reported. All in seconds.
+// The cost model that policies reckon with: the compiled step costs of each node under the
+// scenario's calibration error, blind to slow-downs and to everything that was not reported. All in
+// seconds.
 //
 // Everything is closed form in the columns of a FleetView, O(1) a node. With, on one node,
 //   n  requests sent and not ended, d of them with a first token,
@@ -9,11 +10,12 @@
 // the model is (docs/policies.md derives each line):
 //   step(d, S)       = decode_base[d] + decode_token S
 //   stall(d, S, x)   = steps with x prompt tokens beside d decodes, less as many pure decode steps
-//   pace(d, S)       = step(d, S) + d / m stall(d, S, M)      who finishes is replaced by a new prompt
-//   produced         = d + T / pace,   S = P + produced,   remaining = O - produced, smoothly above 0
-//   wait             = max(prefill of W, excess / service rate) + steps in flight
+//   pace(d, S)       = step(d, S) + (d - 1) / m stall(d, S, M)    who finishes is replaced by a new
+//   prompt produced         = d + T / pace,   S = P + produced,   remaining = O - produced,
+//   smoothly above 0 wait             = max(prefill of W, excess / service rate) + steps in flight
 //   finish           = wait + prefill of L + (o - 1) pace(n + 1, S + W + L + o / 2)
-//   others lose      = n stall(d, S, L) + n overlap (decode_token (L + o / 2) + growth of decode_base)
+//   others lose      = n stall(d, S, L) + n overlap (decode_token (L + o / 2) + growth of
+//   decode_base)
 #pragma once
 
 #include <cstdint>
@@ -34,8 +36,7 @@ struct LoadEstimate {
   double decoding = 0;   // of these, with a first token
   double context = 0;    // computed tokens of those that decode
   double remaining = 0;  // tokens that those are still expected to produce
-  double step = 0;       // seconds of one decode step, without prefill
-  double pace = 0;       // seconds a token, prefill of the requests that come after included
+  double step = 0;       // seconds of one decode step
 };
 
 /// What sending a task to a node is predicted to do.
@@ -49,8 +50,8 @@ struct Prediction {
   [[nodiscard]] double finish() const { return wait + prefill + decode; }
 };
 
-/// Predictions for (task, node) pairs. A value: it belongs to a world and is copied with it; it depends on
-/// the scenario and the seed only, and reads the FleetView that it is given.
+/// Predictions for (task, node) pairs. A value: it belongs to a world and is copied with it; it
+/// depends on the scenario and the seed only, and reads the FleetView that it is given.
 class Estimates {
  public:
   Estimates() = default;
@@ -62,11 +63,15 @@ class Estimates {
   /// What sending the task to `n` now is predicted to do.
   [[nodiscard]] Prediction predict(NodeId n, const TaskView&, const FleetView&) const;
 
-  /// Tokens that the requests with a first token on `n` are still expected to produce, from predicted
-  /// lengths and the time since their first tokens; at least one for each.
-  [[nodiscard]] double remaining_tokens(NodeId n, const FleetView& view) const { return load(n, view).remaining; }
+  /// Tokens that the requests with a first token on `n` are still expected to produce, from
+  /// predicted lengths and the time since their first tokens; at least one for each.
+  [[nodiscard]] double remaining_tokens(NodeId n, const FleetView& view) const {
+    return load(n, view).remaining;
+  }
   /// Context tokens of the requests that decode on `n`.
-  [[nodiscard]] double context_tokens(NodeId n, const FleetView& view) const { return load(n, view).context; }
+  [[nodiscard]] double context_tokens(NodeId n, const FleetView& view) const {
+    return load(n, view).context;
+  }
   /// Seconds of one decode step of `sequences` over `context_tokens`.
   [[nodiscard]] double step(NodeId n, double sequences, double context_tokens) const;
   /// Seconds to compute `tokens` of one prompt, alone.
@@ -78,8 +83,11 @@ class Estimates {
   /// tokens left of the mean request at the present batch.
   [[nodiscard]] double work_ahead(NodeId n, const FleetView&) const;
   /// Seconds per output token if the task joined now.
-  [[nodiscard]] double tpot_if_joined(NodeId n, const TaskView&, const FleetView&) const;
-  /// Predicted seconds until the task ends on `n`: waiting, own prefill, decode at the batch it joins.
+  [[nodiscard]] double tpot_if_joined(NodeId n, const TaskView& task, const FleetView& view) const {
+    return predict(n, task, view).tpot;
+  }
+  /// Predicted seconds until the task ends on `n`: waiting, own prefill, decode at the batch it
+  /// joins.
   [[nodiscard]] double finish(NodeId n, const TaskView& task, const FleetView& view) const {
     return predict(n, task, view).finish();
   }
@@ -94,11 +102,13 @@ class Estimates {
  private:
   struct NodeModel {
     const NodeSettings* settings = nullptr;
-    double seconds_per_ps = 0;     // of the compiled costs: 1e-12 times the node's calibration factor
-    double context_token = 0;      // seconds that a context token adds to a decode step
-    double kv_tokens = 0;          // that fit
-    double service_rate = 0;       // requests/s
-    std::int32_t most_decodes = 1; // beside which a chunk of prefill has room
+    double seconds_per_ps = 0;   // of the compiled costs: 1e-12 times the node's calibration factor
+    double context_token = 0;    // seconds that a context token adds to a decode step
+    double successor_stall = 0;  // seconds by which the prompt of a decode's successor stalls each
+    double successor_context = 0;   // other, a token of output; and a token of context
+    double kv_tokens = 0;           // that fit
+    double service_rate = 0;        // requests/s
+    std::int32_t most_decodes = 1;  // beside which a chunk of prefill has room
   };
   /// Prompt tokens computed in steps that they share with decodes.
   struct Mixed {
@@ -106,14 +116,16 @@ class Estimates {
   };
 
   static double step(const NodeModel&, double sequences, double context);
+  static double growth(const NodeModel&, double sequences);
   static Mixed mixed(const NodeModel&, double decodes, double context, double tokens, double pairs);
   static double stall(const NodeModel&, double decodes, double context, double tokens);
-  [[nodiscard]] double pace(const NodeModel&, double decodes, double context) const;
-  [[nodiscard]] LoadEstimate load(const NodeModel&, std::size_t node, const FleetView&) const;
-  [[nodiscard]] double joined_pace(const NodeModel&, const LoadEstimate&, double waiting_tokens, const TaskView&) const;
+  static double successors(const NodeModel&, double decodes, double context);
+  static LoadEstimate load(const NodeModel&, std::size_t node, const FleetView&);
+  static double waiting_prefill(const NodeModel&, const LoadEstimate&, double prompts,
+                                double tokens);
 
   std::vector<NodeModel> nodes_;  // [node]
-  double mean_prompt_ = 1, mean_output_ = 1;  // tokens, of the workload's mean task
+  double mean_output_ = 1;        // tokens, of the workload's mean task
 };
 
 }  // namespace yardmaster

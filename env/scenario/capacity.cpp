@@ -1,0 +1,104 @@
+#include "env/scenario/capacity.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "env/node/node.h"
+
+namespace yardmaster {
+
+namespace {
+
+// Requests of the workload one after another, without their times, as far as they fit the node.
+class Requests {
+ public:
+  Requests(const NodeSettings& settings, const Workload& workload)
+      : settings_(settings), workload_(workload) {
+    for (const Tenant& tenant : workload.tenants) {
+      total_share_ += tenant.share;
+    }
+  }
+
+  /// False when none of the next ten thousand fits.
+  bool next(Request& request) {
+    constexpr int kTries = 10'000;
+    for (int i = 0; i < kTries; ++i, ++count_) {
+      const TaskSizes sizes = draw();
+      if (sizes.prompt_tokens < settings_.max_model_len) {
+        request = Request{};
+        request.address = {0, count_++, 0, 0, 0, 0};
+        request.prompt_tokens = sizes.prompt_tokens;
+        request.output_tokens =
+            std::max(1, std::min(sizes.output_tokens, settings_.max_model_len - sizes.prompt_tokens));
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  TaskSizes draw() {
+    ArrivalCursor cursor;
+    cursor.count = count_;
+    if (!workload_.trace.empty()) {
+      cursor.row = count_ % static_cast<std::uint32_t>(workload_.trace.size());
+      return task_sizes(cursor, workload_, 0, kSeed);
+    }
+    double u = Draw{kSeed, Purpose::episode, object_address(0, count_)}.uniform() * total_share_;
+    std::uint32_t tenant = 0;
+    while (tenant + 1 < workload_.tenants.size() && u > workload_.tenants[tenant].share) {
+      u -= workload_.tenants[tenant++].share;
+    }
+    return task_sizes(cursor, workload_, tenant, kSeed);
+  }
+
+  static constexpr Seed kSeed{0xCA9AC117};  // any fixed one: capacity belongs to no run
+  const NodeSettings& settings_;
+  const Workload& workload_;
+  double total_share_ = 0;
+  std::uint32_t count_ = 0;
+};
+
+}  // namespace
+
+double saturated_rate(const NodeSettings& settings, const Workload& workload) {
+  // As many clients as there are seats and some to queue; each sends its next request when one ends.
+  const int clients = settings.max_num_seqs + 64;
+  const int warm_up = 2 * clients;  // the burst of the start has dissolved
+  const int measured = std::max(2'000, 4 * clients);
+  std::vector<Request> requests(static_cast<std::size_t>(clients));
+  Requests source(settings, workload);
+  FactLog facts;
+  const NodeContext context{settings, requests, facts};
+  Node node(node_id(0), settings);
+  for (int i = 0; i < clients; ++i) {
+    if (!source.next(requests[static_cast<std::size_t>(i)])) {
+      return 0;
+    }
+    node.deliver(context, static_cast<TaskSlot>(i), Time{0});
+  }
+  std::vector<NodeOutput> outputs;
+  Time began;
+  int finished = 0;
+  for (;;) {
+    const Time now = std::min(node.next_output(), node.next_plan());
+    outputs.clear();
+    node.collect(context, now, outputs);
+    for (const NodeOutput& o : outputs) {
+      if (o.kind != NodeOutput::Kind::finished) {
+        continue;
+      }
+      if (++finished == warm_up) {
+        began = o.at;
+      } else if (finished == warm_up + measured) {
+        return measured / (o.at - began).seconds();
+      }
+      source.next(requests[index(o.task)]);
+      requests[index(o.task)].mark = now;
+      node.deliver(context, o.task, now);
+    }
+    node.catch_up(context, now);
+  }
+}
+
+}  // namespace yardmaster

@@ -1,0 +1,116 @@
+// Crashes, their detection and repair, and slow-downs.
+#include "env/simulation/simulation.h"
+
+namespace yardmaster {
+
+// The k-th exponential time of this kind on this node, counted from now; never beyond what time holds.
+Time Simulation::draw_after(NodeId n, Purpose purpose, std::uint32_t k, Duration mean) const {
+  const Draw draw{seed_, purpose, object_address(static_cast<std::uint32_t>(n), k)};
+  const double seconds = mean.seconds() * draw.exponential();
+  return seconds < kLongestDuration.seconds() ? now_ + Duration::from_seconds(seconds) : Time::never();
+}
+
+void Simulation::start_health() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const NodeKind& kind = scenario_->kind(node_id(i));
+    if (kind.failures.between > Duration::zero()) {
+      health_[i].crash_at = draw_after(node_id(i), Purpose::failure, 0, kind.failures.between);
+    }
+    if (kind.slowdowns.between > Duration::zero()) {
+      health_[i].slow_toggle_at = draw_after(node_id(i), Purpose::slow_start, 0, kind.slowdowns.between);
+    }
+    events_.set(health_slot(node_id(i)), health_[i].next());
+  }
+}
+
+void Simulation::handle_health(NodeId n) {
+  Health& health = health_[index(n)];
+  while (health.next() <= now_) {
+    if (health.crash_at <= now_) {
+      crash(n);
+    } else if (health.detect_at <= now_) {
+      detect(n);
+    } else if (health.repair_at <= now_) {
+      repair(n);
+    } else {
+      toggle_slow(n);
+    }
+  }
+  events_.set(health_slot(n), health.next());
+}
+
+// The KV cache and all work are gone; nobody knows yet.
+void Simulation::crash(NodeId n) {
+  Health& health = health_[index(n)];
+  const Duration mean_repair = scenario_->kind(n).failures.lasting;
+  before_change(n);
+  health.alive = false;
+  nodes_[index(n)].crash(context(n), now_, health.lost);
+  health.crash_at = Time::never();
+  health.detect_at = now_ + scenario_->dispatch.detection;
+  // A node is not back before it was missed: repair begins with detection at the earliest.
+  health.repair_at = std::max(draw_after(n, Purpose::repair, health.crashes, mean_repair), health.detect_at);
+  ++health.crashes;
+  ++counts_.failures;
+  reschedule(n);
+}
+
+// The dispatcher takes the tasks over.
+void Simulation::detect(NodeId n) {
+  Health& health = health_[index(n)];
+  health.detect_at = Time::never();
+  up_[index(n)] = 0;
+  for (const TaskSlot slot : health.lost) {
+    retry(slot);
+  }
+  health.lost.clear();
+  events_.set(offer_slot(), now_);
+}
+
+void Simulation::retry(TaskSlot slot) {
+  Task& task = tasks_[index(slot)];
+  Request& r = requests_[index(slot)];
+  facts_.add(Fact::failed, r.address, task.node, now_);
+  ledger_.returned(task.node, entry_of(slot));
+  if (r.cancelled) {
+    end_task(slot, Outcome::cancelled, nullptr);
+    return;
+  }
+  ++counts_.retried;
+  Request fresh;
+  fresh.address = r.address;
+  ++fresh.address.attempt;
+  fresh.preemptions = r.preemptions;
+  const Duration frontend = r.moments[static_cast<std::size_t>(Moment::frontend)];
+  fresh.mark = task.arrival;
+  fresh.book(Moment::frontend, task.arrival + frontend);
+  fresh.book(Moment::rework, now_);
+  r = fresh;
+  task.node = kNoNode;
+  task.ready = now_;
+  make_ready(slot);
+}
+
+void Simulation::repair(NodeId n) {
+  Health& health = health_[index(n)];
+  health.alive = true;
+  health.repair_at = Time::never();
+  health.crash_at = draw_after(n, Purpose::failure, health.crashes, scenario_->kind(n).failures.between);
+  up_[index(n)] = 1;
+  events_.set(offer_slot(), now_);
+}
+
+void Simulation::toggle_slow(NodeId n) {
+  Health& health = health_[index(n)];
+  const Outages& slowdowns = scenario_->kind(n).slowdowns;
+  before_change(n);
+  health.slow = !health.slow;
+  nodes_[index(n)].set_cost_level(context(n), health.slow ? 1 : 0, now_);
+  ++health.toggles;
+  health.slow_toggle_at = health.slow
+                              ? draw_after(n, Purpose::slow_end, health.toggles, slowdowns.lasting)
+                              : draw_after(n, Purpose::slow_start, health.toggles, slowdowns.between);
+  reschedule(n);
+}
+
+}  // namespace yardmaster

@@ -1,0 +1,438 @@
+// The loop: take the next event, let its owner handle it, stop where somebody must decide.
+#include "env/simulation/simulation.h"
+
+#include <cstdio>
+
+#include "env/base/check.h"
+#include "env/base/math.h"
+
+namespace yardmaster {
+
+Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering)
+    : scenario_(&scenario),
+      seed_(seed),
+      ordering_(ordering),
+      events_(3 * scenario.nodes() + scenario.workload.tenants.size() + 1),
+      health_(scenario.nodes()),
+      up_(scenario.nodes(), 1),
+      ledger_(scenario.nodes()),
+      board_(scenario, seed),
+      estimates_(scenario, seed),
+      legal_(scenario.nodes() + 2),
+      sent_since_(scenario.nodes()),
+      returned_since_(scenario.nodes()) {
+  for (std::size_t i = 0; i < scenario.nodes(); ++i) {
+    const NodeSettings& settings = scenario.kind(node_id(i)).settings;
+    nodes_.emplace_back(node_id(i), settings);
+    longest_prompt_ = std::max(longest_prompt_, settings.max_model_len - 1);
+  }
+  const Time end{scenario.duration.ps};
+  for (std::uint32_t t = 0; t < scenario.workload.tenants.size(); ++t) {
+    arrivals_.push_back(first_arrival(scenario.workload, t, seed, end));
+  }
+  for (std::size_t t = 0; t < arrivals_.size(); ++t) {
+    events_.set(arrival_slot(t), arrivals_[t].next + scenario.network.frontend);
+  }
+  start_health();
+}
+
+const Decision& Simulation::advance(Observer* observer, Time until) {
+  facts_.sink = observer != nullptr && observer->wants_facts() ? observer : nullptr;
+  decision_.legal = legal_;
+  if (deciding_) {
+    return decision_;
+  }
+  if (rejected_ != kNoTask) {
+    end_task(std::exchange(rejected_, kNoTask), Outcome::rejected_by_policy, observer);
+  }
+  for (;;) {
+    const bool over = live_ == 0 && std::all_of(arrivals_.begin(), arrivals_.end(), [](const auto& a) {
+                        return a.next.is_never();
+                      });
+    const Time next = events_.first_time();
+    check(over || !next.is_never(), "tasks wait although nothing can happen any more");
+    if (over || next > until) {
+      decision_.kind = DecisionKind::end;
+      now_ = over ? now_ : std::max(now_, until);
+      charge_until_now();
+      decision_.now = now_;
+      break;
+    }
+    now_ = next;
+    ++counts_.events;
+    handle(events_.first(), observer);
+    if (deciding_) {
+      break;
+    }
+  }
+  facts_.sink = nullptr;
+  return decision_;
+}
+
+void Simulation::handle(std::size_t slot, Observer* observer) {
+  const std::size_t nodes = nodes_.size();
+  if (slot < nodes) {
+    collect_outputs(node_id(slot), observer);
+  } else if (slot < 2 * nodes) {
+    handle_health(node_id(slot - nodes));
+  } else if (slot < offer_slot()) {
+    arrive(slot - 2 * nodes, observer);
+  } else if (slot == offer_slot()) {
+    events_.set(slot, Time::never());
+    release_held();
+    deciding_ = offer();
+  } else {
+    const NodeId n = node_id(slot - offer_slot() - 1);
+    before_change(n);
+    nodes_[index(n)].catch_up(context(n), now_);
+    reschedule(n);
+  }
+}
+
+void Simulation::collect_outputs(NodeId n, Observer* observer) {
+  before_change(n);
+  nodes_[index(n)].collect(context(n), now_, outputs_);
+  bool freed = false;
+  for (const NodeOutput& o : outputs_) {
+    const Request& r = requests_[index(o.task)];
+    if (o.kind == NodeOutput::Kind::first_token) {
+      facts_.add(Fact::first_token, r.address, n, o.at);
+      ledger_.first_token(n, entry_of(o.task));
+      continue;
+    }
+    const bool finished = o.kind == NodeOutput::Kind::finished;
+    ledger_.returned(n, entry_of(o.task));
+    end_task(o.task, finished ? Outcome::finished : Outcome::cancelled, observer);
+    freed = true;
+  }
+  outputs_.clear();
+  reschedule(n);
+  if (freed && (!ready_.empty() || !held_.empty())) {
+    for (auto& [task, until] : held_) {
+      until = now_;
+    }
+    events_.set(offer_slot(), now_);
+  }
+}
+
+// A task comes into the dispatcher's sight.
+void Simulation::arrive(std::size_t tenant, Observer* observer) {
+  ArrivalCursor& cursor = arrivals_[tenant];
+  const auto t = static_cast<std::uint32_t>(tenant);
+  const Workload& workload = scenario_->workload;
+  const TaskSizes sizes = task_sizes(cursor, workload, t, seed_);
+  const TaskSlot slot = new_task();
+  Task& task = tasks_[index(slot)];
+  Request& r = requests_[index(slot)];
+  r = Request{};
+  r.address = {t, cursor.count, 0, 0, 0, 0};
+  r.mark = cursor.next;
+  r.book(Moment::frontend, now_);
+  task = {TaskState::ready, kNoNode, sizes.prompt_tokens, sizes.output_tokens, sizes.predicted_tokens,
+          cursor.next, now_};
+  ++counts_.arrived;
+  facts_.add(Fact::arrived, r.address, kNoNode, cursor.next);
+  charge_until_now();
+  const double w = weight(slot);
+  unfinished_weight_ += w;
+  cost_.unfinished_task_s += w * (now_ - cursor.next).seconds();
+  cost_.discounted_task_s += w * (now_ - cursor.next).seconds() * discount_now_;
+  next_arrival(cursor, workload, t, seed_, Time{scenario_->duration.ps});
+  events_.set(arrival_slot(tenant), cursor.next.is_never() ? cursor.next : cursor.next + scenario_->network.frontend);
+  if (sizes.prompt_tokens > longest_prompt_) {
+    end_task(slot, Outcome::rejected_too_long, observer);
+    return;
+  }
+  make_ready(slot);
+  // Others that arrive in this instant join the queue before its head is chosen.
+  if (events_.first_time() > now_ || events_.first() > offer_slot()) {
+    deciding_ = offer();
+  } else {
+    events_.set(offer_slot(), now_);
+  }
+}
+
+// Asks about the head of the ready queue if anybody may take it.
+bool Simulation::offer() {
+  if (ready_.empty()) {
+    return false;
+  }
+  const TaskSlot head = ready_.head();
+  const Task& task = tasks_[index(head)];
+  bool any = scenario_->dispatch.allow_rejection;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const bool legal = up_[i] != 0 && ledger_.in_flight[i] < scenario_->dispatch.window &&
+                       task.prompt_tokens < scenario_->kind(node_id(i)).settings.max_model_len;
+    legal_[i] = legal ? 1 : 0;
+    any = any || legal;
+  }
+  if (!any) {
+    return false;
+  }
+  legal_[nodes_.size()] = 1;
+  legal_[nodes_.size() + 1] = scenario_->dispatch.allow_rejection ? 1 : 0;
+  decision_.kind = DecisionKind::dispatch;
+  decision_.now = now_;
+  decision_.index = counts_.decisions;
+  decision_.task = view_of(head);
+  decision_.legal = legal_;
+  charge_until_now();
+  return true;
+}
+
+void Simulation::apply(const Action& action) {
+  const std::size_t n = index(action.node);
+  const bool legal = deciding_ && (action.kind == Action::Kind::send     ? n < nodes_.size() && legal_[n] != 0
+                                   : action.kind == Action::Kind::reject ? legal_[nodes_.size() + 1] != 0
+                                                                         : true);
+  if (!legal) {
+    std::fprintf(stderr, "yardmaster: illegal action at decision %llu of seed %llu\n",
+                 static_cast<unsigned long long>(counts_.decisions),
+                 static_cast<unsigned long long>(seed_.value));
+    check(false, "the action is not legal");
+  }
+  deciding_ = false;
+  ++counts_.decisions;
+  decided_at_ = now_;
+  discount_now_ = 1;
+  cost_.discounted_task_s = 0;
+  const TaskSlot slot = ready_.head();
+  ready_.pop();
+  if (action.kind == Action::Kind::send) {
+    send(slot, action.node);
+  } else if (action.kind == Action::Kind::reject) {
+    rejected_ = slot;
+  } else {
+    // Not offered again within this instant, else a hold could spin.
+    const Time again = std::min(action.until, board_.next_arrival());
+    held_.emplace_back(slot, std::max(again, Time{now_.ps + 1}));
+    tasks_[index(slot)].state = TaskState::held;
+  }
+  Time offer_at = ready_.empty() ? Time::never() : now_;
+  for (const auto& [task, until] : held_) {
+    offer_at = std::min(offer_at, until);
+  }
+  events_.set(offer_slot(), offer_at);
+}
+
+void Simulation::send(TaskSlot slot, NodeId n) {
+  before_change(n);
+  Task& task = tasks_[index(slot)];
+  Request& r = requests_[index(slot)];
+  const NodeSettings& settings = scenario_->kind(n).settings;
+  const Network& network = scenario_->network;
+  task.state = TaskState::sent;
+  task.node = n;
+  r.prompt_tokens = task.prompt_tokens;
+  r.output_tokens = std::max(1, std::min(task.output_tokens, settings.max_model_len - task.prompt_tokens));
+  r.book(Moment::held, now_);
+  Duration way = network.latency;
+  if (network.bandwidth_bytes_per_s > 0) {
+    constexpr double kBytesPerToken = 4;
+    way += Duration::from_seconds(kBytesPerToken * task.prompt_tokens / network.bandwidth_bytes_per_s);
+  }
+  ++counts_.sent;
+  facts_.add(Fact::sent, r.address, n, now_);
+  ledger_.sent(n, entry_of(slot));
+  if (!health_[index(n)].alive) {
+    health_[index(n)].lost.push_back(slot);
+    return;
+  }
+  r.book(Moment::network, now_ + way);
+  nodes_[index(n)].deliver(context(n), slot, now_ + way);
+  reschedule(n);
+}
+
+void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
+  Task& task = tasks_[index(slot)];
+  const Request& r = requests_[index(slot)];
+  charge_until_now();
+  const double w = weight(slot);
+  unfinished_weight_ -= w;
+  Fact fact = Fact::rejected;
+  if (outcome == Outcome::finished) {
+    ++counts_.finished;
+    fact = Fact::finished;
+    const Duration goal = scenario_->workload.tenants[r.address.tenant].slo.e2e;
+    if (goal > Duration::zero()) {
+      cost_.late_task_s += w * std::max(0.0, (now_ - task.arrival - goal).seconds());
+    }
+  } else if (outcome == Outcome::cancelled) {
+    ++counts_.cancelled;
+    fact = Fact::cancelled;
+  } else {
+    ++(outcome == Outcome::rejected_too_long ? counts_.rejected_too_long : counts_.rejected_by_policy);
+    cost_.rejected += w;
+  }
+  facts_.add(fact, r.address, task.node, now_);
+  if (observer != nullptr) {
+    const bool finished = outcome == Outcome::finished;
+    observer->on_task({r.address, task.node, outcome, r.preemptions, task.prompt_tokens,
+                       finished ? r.output_tokens : 0, task.predicted_tokens, task.arrival,
+                       r.first_scheduled, r.first_token, finished ? r.last_token : Time::never(), r.moments});
+  }
+  task.state = TaskState::free;
+  free_slots_.push_back(slot);
+  --live_;
+}
+
+bool Simulation::cancel(TaskSlot slot, Observer* observer) {
+  Task& task = tasks_[index(slot)];
+  if (task.state == TaskState::free) {
+    return false;
+  }
+  if (task.state == TaskState::sent) {
+    const NodeId n = task.node;
+    before_change(n);
+    Health& health = health_[index(n)];
+    const bool lost = std::erase(health.lost, slot) > 0;
+    if (lost || nodes_[index(n)].cancel(context(n), slot, now_)) {
+      ledger_.returned(n, entry_of(slot));
+      end_task(slot, Outcome::cancelled, observer);
+    }
+    reschedule(n);
+    return true;
+  }
+  check(!deciding_ || ready_.head() != slot, "a task cannot be cancelled while it is being decided");
+  ready_.remove(slot);
+  std::erase_if(held_, [&](const auto& h) { return h.first == slot; });
+  end_task(slot, Outcome::cancelled, observer);
+  return true;
+}
+
+// ---- small parts -------------------------------------------------------------------------------
+
+TaskSlot Simulation::new_task() {
+  ++live_;
+  if (!free_slots_.empty()) {
+    const TaskSlot slot = free_slots_.back();
+    free_slots_.pop_back();
+    return slot;
+  }
+  tasks_.emplace_back();
+  requests_.emplace_back();
+  return static_cast<TaskSlot>(tasks_.size() - 1);
+}
+
+void Simulation::make_ready(TaskSlot slot) {
+  tasks_[index(slot)].state = TaskState::ready;
+  const TaskView task = view_of(slot);
+  ready_.push({ordering_(task), task.ready, task.address, slot});
+}
+
+// Held tasks whose time has come are offered again.
+void Simulation::release_held() {
+  std::size_t kept = 0;
+  for (const auto& h : held_) {
+    if (h.second <= now_) {
+      make_ready(h.first);
+    } else {
+      held_[kept++] = h;
+    }
+  }
+  held_.resize(kept);
+}
+
+// A report shows its node, and the ledger, as they were before they change now.
+void Simulation::before_change(NodeId n) {
+  if (board_.due(n, now_)) {
+    board_.snapshot(n, now_, nodes_[index(n)], context(n), health_[index(n)].alive,
+                    ledger_.sent_total[index(n)], ledger_.returned_total[index(n)]);
+  }
+}
+
+void Simulation::reschedule(NodeId n) {
+  const Node& node = nodes_[index(n)];
+  events_.set(output_slot(n), node.next_output());
+  events_.set(plan_slot(n), node.next_plan());
+}
+
+void Simulation::charge_until_now() {
+  const double seconds = (now_ - charged_until_).seconds();
+  if (seconds <= 0) {
+    return;
+  }
+  charged_until_ = now_;
+  cost_.unfinished_task_s += unfinished_weight_ * seconds;
+  const double tau = scenario_->objective.discount_time.seconds();
+  if (tau <= 0) {
+    cost_.discounted_task_s += unfinished_weight_ * seconds;
+    return;
+  }
+  const double discount = math::exp(-(now_ - decided_at_).seconds() / tau);
+  cost_.discounted_task_s += unfinished_weight_ * tau * (discount_now_ - discount);
+  discount_now_ = discount;
+}
+
+double Simulation::weight(TaskSlot slot) const {
+  return scenario_->workload.tenants[requests_[index(slot)].address.tenant].weight;
+}
+
+TaskView Simulation::view_of(TaskSlot slot) const {
+  const Task& task = tasks_[index(slot)];
+  const TaskAddress& address = requests_[index(slot)].address;
+  const Tenant& tenant = scenario_->workload.tenants[address.tenant];
+  return {slot, address, task.prompt_tokens, task.predicted_tokens, tenant.priority, tenant.weight,
+          task.arrival, task.ready};
+}
+
+LedgerEntry Simulation::entry_of(TaskSlot slot) const {
+  const Task& task = tasks_[index(slot)];
+  const Request& r = requests_[index(slot)];
+  const bool seen = r.first_token_seen && r.first_token <= now_;
+  return {task.prompt_tokens, task.predicted_tokens, seen ? r.first_token : Time::never()};
+}
+
+CostIntegral Simulation::cost() const { return cost_; }
+
+RunCounts Simulation::counts() const {
+  RunCounts counts = counts_;
+  for (const Node& node : nodes_) {
+    counts.segments += static_cast<std::uint64_t>(node.counters().segments);
+  }
+  return counts;
+}
+
+NodeState Simulation::node_state(NodeId n) {
+  Node& node = nodes_[index(n)];
+  before_change(n);
+  node.catch_up_before(context(n), now_);
+  const NodeSettings& settings = scenario_->kind(n).settings;
+  const NodeLoad load = node.load(settings, requests_, now_);
+  return {health_[index(n)].alive, load.running, load.waiting,
+          static_cast<double>(load.used_blocks) / settings.usable_blocks, node.counters()};
+}
+
+const FleetView& Simulation::view() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const NodeId n = node_id(i);
+    if (board_.stale(n, now_)) {
+      before_change(n);
+      board_.show(n, now_);
+    }
+    sent_since_[i] = static_cast<std::int32_t>(ledger_.sent_total[i] - board_.sent_at[i]);
+    returned_since_[i] = static_cast<std::int32_t>(ledger_.returned_total[i] - board_.returned_at[i]);
+  }
+  view_.now = now_;
+  view_.last_sent = ledger_.last_sent;
+  view_.ready = static_cast<std::int32_t>(ready_.size());
+  view_.report_taken = board_.taken;
+  view_.running = board_.running;
+  view_.waiting = board_.waiting;
+  view_.kv_use = board_.kv_use;
+  view_.reported_prefill_tokens = board_.prefill_tokens;
+  view_.reported_context_tokens = board_.context_tokens;
+  view_.sent_since = sent_since_;
+  view_.returned_since = returned_since_;
+  view_.in_flight = ledger_.in_flight;
+  view_.awaiting_first = ledger_.awaiting_first;
+  view_.awaiting_tokens = ledger_.awaiting_tokens;
+  view_.prompt_tokens = ledger_.prompt_tokens;
+  view_.predicted_tokens = ledger_.predicted_tokens;
+  view_.first_token_us = ledger_.first_token_us;
+  view_.up = up_;
+  view_.estimates = &estimates_;
+  return view_;
+}
+
+}  // namespace yardmaster

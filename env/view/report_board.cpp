@@ -1,0 +1,104 @@
+#include "env/view/report_board.h"
+
+#include <algorithm>
+
+namespace yardmaster {
+
+ReportBoard::ReportBoard(const Scenario& scenario, Seed seed)
+    : taken(scenario.nodes(), Time::never()),
+      running(scenario.nodes()),
+      waiting(scenario.nodes()),
+      kv_use(scenario.nodes()),
+      prefill_tokens(scenario.nodes()),
+      context_tokens(scenario.nodes()),
+      sent_at(scenario.nodes()),
+      returned_at(scenario.nodes()),
+      scenario_(&scenario),
+      seed_(seed),
+      interval_(scenario.reports.interval),
+      delay_(scenario.reports.delay),
+      loss_(scenario.reports.loss),
+      depth_(static_cast<std::size_t>(delay_.ps / interval_.ps) + 2),
+      phase_(scenario.nodes()),
+      last_taken_(scenario.nodes(), -1),
+      shown_(scenario.nodes(), -1),
+      next_taken_(scenario.nodes()),
+      next_arrival_(scenario.nodes()),
+      snapshots_(scenario.nodes() * depth_) {
+  for (std::size_t n = 0; n < scenario.nodes(); ++n) {
+    const Draw draw{seed, Purpose::report_phase, object_address(static_cast<std::uint32_t>(n), 0)};
+    phase_[n] = {static_cast<std::int64_t>(draw.uniform() * static_cast<double>(interval_.ps))};
+    next_taken_[n] = taken_at(n, 0);
+    next_arrival_[n] = taken_at(n, 0) + delay_;
+  }
+}
+
+// The last report taken at or before `t`; -1 for none.
+std::int64_t ReportBoard::last_by(std::size_t node, Time t) const {
+  const std::int64_t since = t.ps - phase_[node].ps;
+  return since < 0 ? -1 : since / interval_.ps;
+}
+
+bool ReportBoard::lost(std::size_t node, std::int64_t report) const {
+  if (loss_ <= 0) {
+    return false;
+  }
+  const Draw draw{seed_, Purpose::report_loss,
+                  object_address(static_cast<std::uint32_t>(node), static_cast<std::uint32_t>(report))};
+  return draw.uniform() < loss_;
+}
+
+void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& context, bool up,
+                           std::int64_t sent, std::int64_t returned) {
+  const std::size_t i = index(n);
+  const std::int64_t last = last_by(i, t);
+  // Older ones than the newest that has arrived by `t` are superseded: nobody will read them.
+  std::int64_t from = last_by(i, t - delay_);
+  while (from > last_taken_[i] && lost(i, from)) {
+    --from;
+  }
+  for (std::int64_t k = std::max(from, last_taken_[i] + 1); k <= last && up; ++k) {
+    if (lost(i, k)) {
+      continue;
+    }
+    const Time at = taken_at(i, k);
+    node.catch_up_before(context, at);
+    slot(i, k) = {k, sent, returned, node.load(context.settings, context.requests, at)};
+  }
+  last_taken_[i] = last;
+  next_taken_[i] = taken_at(i, last + 1);
+}
+
+void ReportBoard::show(NodeId n, Time now) {
+  const std::size_t i = index(n);
+  const std::int64_t newest = last_by(i, now - delay_);
+  // A node that was down has a gap in its reports; further back than this nothing fresh is found.
+  constexpr std::int64_t kLookBack = 64;
+  const std::int64_t oldest = std::max({shown_[i] + 1, newest - kLookBack, std::int64_t{0}});
+  for (std::int64_t k = newest; k >= oldest; --k) {
+    const Snapshot& s = slot(i, k);
+    if (s.report != k) {
+      continue;
+    }
+    const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
+    const bool full = scenario_->reports.fields == ReportFields::full;
+    const auto blocks = static_cast<float>(scenario_->kind(n).settings.usable_blocks);
+    shown_[i] = k;
+    taken[i] = taken_at(i, k);
+    running[i] = s.load.running;
+    waiting[i] = s.load.waiting;
+    kv_use[i] = static_cast<float>(s.load.used_blocks) / blocks;
+    prefill_tokens[i] = dynamo ? s.load.prefill_tokens : 0;
+    context_tokens[i] = full ? s.load.context_tokens : 0;
+    sent_at[i] = s.sent;
+    returned_at[i] = s.returned;
+    break;
+  }
+  next_arrival_[i] = taken_at(i, newest + 1) + delay_;
+}
+
+Time ReportBoard::next_arrival() const {
+  return *std::min_element(next_arrival_.begin(), next_arrival_.end());
+}
+
+}  // namespace yardmaster

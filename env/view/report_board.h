@@ -1,0 +1,66 @@
+// What the nodes have reported. A report is no event: a snapshot is taken just before its node
+// changes, or when somebody reads, whichever comes first.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "env/base/random.h"
+#include "env/node/node.h"
+#include "env/scenario/scenario.h"
+
+namespace yardmaster {
+
+/// Report k of node n is taken at phase[n] + k interval and arrives `delay` later, unless it is lost.
+class ReportBoard {
+ public:
+  ReportBoard() = default;
+  ReportBoard(const Scenario&, Seed);
+
+  /// Whether a report of `n` falls due by `t`: then `snapshot` must follow before the node changes.
+  [[nodiscard]] bool due(NodeId n, Time t) const { return next_taken_[index(n)] <= t; }
+  /// Takes what reports up to `t` show and somebody may yet read. `node` has not changed since the
+  /// first of them; `up` false: it reports nothing. `sent` and `returned`: the ledger's totals.
+  void snapshot(NodeId n, Time t, Node& node, const NodeContext&, bool up, std::int64_t sent,
+                std::int64_t returned);
+  /// Whether a newer report than the one shown may have arrived by `now`.
+  [[nodiscard]] bool stale(NodeId n, Time now) const { return next_arrival_[index(n)] <= now; }
+  /// Shows the newest report that has arrived by `now`. REQUIRES snapshots up to then.
+  void show(NodeId n, Time now);
+  /// When the next report of any node arrives, lost ones included.
+  [[nodiscard]] Time next_arrival() const;
+
+  // [node] What is shown.
+  std::vector<Time> taken;               // never() before the first
+  std::vector<std::int32_t> running, waiting;
+  std::vector<float> kv_use;
+  std::vector<std::int64_t> prefill_tokens, context_tokens;
+  std::vector<std::int64_t> sent_at, returned_at;  // ledger totals when it was taken
+
+ private:
+  struct Snapshot {
+    std::int64_t report = -1;
+    std::int64_t sent = 0, returned = 0;
+    NodeLoad load;
+  };
+  [[nodiscard]] Time taken_at(std::size_t node, std::int64_t report) const {
+    return Time{phase_[node].ps + report * interval_.ps};
+  }
+  [[nodiscard]] std::int64_t last_by(std::size_t node, Time t) const;
+  [[nodiscard]] bool lost(std::size_t node, std::int64_t report) const;
+  [[nodiscard]] Snapshot& slot(std::size_t node, std::int64_t report) {
+    return snapshots_[node * depth_ + static_cast<std::size_t>(report) % depth_];
+  }
+
+  const Scenario* scenario_ = nullptr;
+  Seed seed_;
+  Duration interval_{}, delay_{};
+  double loss_ = 0;
+  std::size_t depth_ = 0;                // reports under way at once, and one more
+  std::vector<Duration> phase_;          // [node]
+  std::vector<std::int64_t> last_taken_, shown_;  // [node] report numbers; -1: none
+  std::vector<Time> next_taken_, next_arrival_;   // [node]
+  std::vector<Snapshot> snapshots_;      // [node][depth_]
+};
+
+}  // namespace yardmaster
