@@ -156,6 +156,12 @@ class Section {
   using Visit = std::function<void(Section&)>;
   /// A nested map; when it is absent it is visited as if empty. A bare value means `shorthand: value`.
   void section(std::string_view key, std::string_view doc, const Visit&, std::string_view shorthand = {});
+  /// A nested map that may be absent: then it is not visited. Returns whether it was.
+  bool optional_section(std::string_view key, std::string_view doc, const Visit&,
+                        std::string_view shorthand = {});
+  /// A map from names, which `placeholder` stands for in the reference, to maps.
+  void named(std::string_view key, std::string_view doc, std::string_view placeholder,
+             const std::function<void(Section&, const std::string&)>&);
   /// A list of maps, each visited with its index at hand. Absent: `fallback_text` says what then holds,
   /// or it is required when that is empty. Returns the number of items.
   std::size_t list(std::string_view key, std::string_view doc, std::string_view fallback_text,
@@ -172,6 +178,9 @@ class Section {
   [[nodiscard]] bool describing() const { return declarations_ != nullptr; }
   /// Place of the key's value, or of the section.
   [[nodiscard]] const Place& place(std::string_view key) const;
+  [[nodiscard]] Faults& faults() { return *faults_; }
+  /// Place of the section.
+  [[nodiscard]] const Place& place() const { return map_->place; }
   [[nodiscard]] std::string path_of(std::string_view key) const;
 
   /// Writes a derived default into the resolved text.
@@ -207,5 +216,9 @@ class Section {
 /// A value as the reader reads it back to the same bits: `100 ms`, `0.7`.
 template <class T>
 std::string format(const T& value);
+
+/// A list as the reader reads it back; stretches of whole numbers as ranges.
+template <class T>
+Node list_node(const std::vector<T>& values);
 
 }  // namespace yardmaster::yaml

@@ -210,18 +210,22 @@ struct Codec<Duration> {
     value = {static_cast<std::int64_t>(std::floor(parsed.value + 0.5))};
     return {};
   }
-  /// In the largest unit in which it is whole, so that reading gives the same picoseconds.
+  /// In the largest unit that reads back to the same picoseconds; minutes and more only as whole numbers.
   static std::string write(Duration value) {
     if (value.ps == 0) {
       return "0 s";
     }
     for (std::size_t i = kDurationUnits.size(); i-- > 0;) {
-      const auto unit = static_cast<std::int64_t>(kDurationUnits[i].factor);
-      if (value.ps % unit == 0) {
-        return std::to_string(value.ps / unit) + " " + std::string(kDurationUnits[i].word);
+      const UnitWord& unit = kDurationUnits[i];
+      const double number = static_cast<double>(value.ps) / unit.factor;
+      const bool plain = unit.factor <= static_cast<double>(kPsPerSecond)
+                             ? number >= 1
+                             : number == std::floor(number) && number >= (unit.word == "min" ? 2 : 1);
+      if (plain && std::floor(number * unit.factor + 0.5) == static_cast<double>(value.ps)) {
+        return shortest(number) + " " + std::string(unit.word);
       }
     }
-    return {};
+    return std::to_string(value.ps) + " ps";
   }
 };
 
@@ -286,9 +290,16 @@ const Node& empty_map() {
   return map;
 }
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(), lower);
+  return result;
+}
+
 /// Edits (insert, drop, change, swap of neighbours) that make one word of the other, case ignored.
 std::size_t distance(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) {
     for (std::size_t j = 0; j <= b.size(); ++j) {
@@ -354,7 +365,8 @@ std::string nearest(std::string_view word, std::span<const std::string> known) {
   std::string best;
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : known) {
-    const std::size_t d = distance(word, candidate);
+    const bool inside = word.size() >= 3 && lower_case(candidate).find(lower_case(word)) != std::string::npos;
+    const std::size_t d = inside ? 1 : distance(word, candidate);
     if (d < least) {
       least = d;
       best = candidate;
@@ -533,12 +545,7 @@ std::vector<T> Section::list_of(const Field<T>& field, const std::vector<T>& fal
     }
   }
   if (field.only.holds) {
-    Node items;
-    items.kind = Node::Kind::list;
-    for (std::string& text : list_texts(values)) {
-      items.items.push_back(scalar_node(std::move(text)));
-    }
-    resolve_node(field.key, std::move(items));
+    resolve_node(field.key, list_node(values));
   }
   return values;
 }
@@ -589,6 +596,32 @@ void Section::section(std::string_view key, std::string_view doc, const Visit& v
   if (!inner.resolved_.entries.empty()) {
     resolve_node(key, std::move(inner.resolved_));
   }
+}
+
+bool Section::optional_section(std::string_view key, std::string_view doc, const Visit& visit,
+                               std::string_view shorthand) {
+  if (!has(key) && !describing()) {
+    known_.emplace_back(key);
+    return false;
+  }
+  section(key, doc, visit, shorthand);
+  return true;
+}
+
+void Section::named(std::string_view key, std::string_view doc, std::string_view placeholder,
+                    const std::function<void(Section&, const std::string&)>& visit) {
+  const std::string name(placeholder);
+  if (describing()) {
+    declare(key, "sections by name", "none", "", doc, true);
+    Section inner(empty_map(), path_of(key) + "." + name, *faults_, declarations_);
+    visit(inner, name);
+    return;
+  }
+  section(key, doc, [&](Section& names) {
+    for (const Entry& entry : names.map_->entries) {
+      names.section(entry.key, "", [&](Section& inner) { visit(inner, entry.key); });
+    }
+  });
 }
 
 std::size_t Section::list(std::string_view key, std::string_view doc, std::string_view fallback_text,
@@ -649,6 +682,16 @@ void Section::finish() {
 }
 
 template <class T>
+Node list_node(const std::vector<T>& values) {
+  Node items;
+  items.kind = Node::Kind::list;
+  for (std::string& text : list_texts(values)) {
+    items.items.push_back(scalar_node(std::move(text)));
+  }
+  return items;
+}
+
+template <class T>
 std::string format(const T& value) {
   return Codec<T>::write(value);
 }
@@ -672,6 +715,7 @@ YARDMASTER_YAML_TYPE(Watts)
 YARDMASTER_YAML_TYPE(UsdPerHour)
 #undef YARDMASTER_YAML_TYPE
 
+template Node list_node(const std::vector<std::int64_t>&);
 template std::vector<std::int64_t> Section::list_of(const Field<std::int64_t>&,
                                                     const std::vector<std::int64_t>&);
 template std::vector<double> Section::list_of(const Field<double>&, const std::vector<double>&);

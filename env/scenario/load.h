@@ -10,7 +10,8 @@
 
 namespace yardmaster {
 
-/// Bad input. Holds one line for each fault, `file:line:column: key.path: what is wrong (what was expected)`.
+/// Bad input. Holds one line for each fault: `file:line:column: key.path: what is wrong (what was
+/// expected)`.
 class ConfigError : public std::runtime_error {
  public:
   explicit ConfigError(std::vector<std::string> faults);
@@ -26,6 +27,10 @@ using Override = std::pair<std::string, std::string>;
 /// Reads, checks and compiles a scenario: catalogue entries resolved, step costs compiled, capacity
 /// simulated, the trace read and scaled. Throws ConfigError with all faults at once.
 Scenario load_scenario(const std::string& path, const std::vector<Override>& overrides = {});
+
+/// The same from text; `path` names it in faults, and relative paths in it start at its folder.
+Scenario load_scenario_text(const std::string& text, const std::string& path,
+                            const std::vector<Override>& overrides = {});
 
 /// docs/scenario.md, made from the reader's own declarations.
 std::string scenario_reference();

@@ -1,0 +1,200 @@
+#include "env/hardware/catalogue.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace yardmaster {
+
+namespace {
+
+using yaml::Section;
+
+constexpr double kMostShare = 1.5;  // a card that boosts above its rated clock exceeds its peak
+
+double seconds(Section& s, std::string_view key, std::string_view doc) {
+  return s.get<Duration>({.key = key, .doc = doc}).seconds();
+}
+
+double share(Section& s, std::string_view key, std::string_view doc) {
+  return s.get<double>({.key = key, .doc = doc, .min = 0.01, .max = kMostShare});
+}
+
+double optional_share(Section& s, std::string_view key, std::string_view doc) {
+  return s.get<double>({.key = key, .doc = doc, .fallback = 0.0, .min = 0.0, .max = kMostShare});
+}
+
+void source(Section& s) {
+  s.get<std::string>({.key = "source", .doc = "Where the figures come from, and their errors."});
+}
+
+GemmSpec read_gemm(Section& s) {
+  GemmSpec gemm;
+  source(s);
+  gemm.flops = s.get<yaml::FlopPerSecond>({.key = "flops", .doc = "Dense peak."}).value;
+  gemm.flop_share = share(s, "flop_share", "e_f: share of the peak in large GEMMs.");
+  gemm.weight_share = share(s, "weight_share", "e_m: share of bandwidth while reading weights.");
+  gemm.activation_share = optional_share(
+      s, "activation_share", "Share of bandwidth in element-wise kernels; 0 where the fit holds them.");
+  gemm.layer_s = seconds(s, "layer", "c: constant time of a layer.");
+  gemm.knee_share = optional_share(s, "knee_share", "rho: below the knee a token costs this share.");
+  gemm.knee_tokens = s.get<double>(
+      {.key = "knee_tokens", .doc = "K: tokens at the knee; 0: none.", .fallback = 0.0, .min = 0.0});
+  return gemm;
+}
+
+AttentionSpec read_attention(Section& s) {
+  AttentionSpec a;
+  source(s);
+  a.kv_share_bf16 = optional_share(s, "kv_share_bf16",
+                                   "e_kv: share of bandwidth while reading bf16 KV; 0: not measured.");
+  a.kv_share_fp8 = optional_share(s, "kv_share_fp8", "The same for fp8 KV.");
+  a.decode_s = seconds(s, "decode", "a0: decode attention, a layer.");
+  a.decode_sequence_s = seconds(s, "decode_sequence", "a1: a layer and sequence.");
+  a.prefill_s = seconds(s, "prefill", "p0: prefill attention, a layer.");
+  a.prefill_head_token_s = seconds(s, "prefill_head_token", "p1: a layer, head and token.");
+  a.prefill_share = share(s, "prefill_share", "e_a: share of the bf16 peak in prefill attention.");
+  a.mixed_group_factor = s.get<double>(
+      {.key = "mixed_group_factor",
+       .doc = "In steps with prefill, reading KV costs max(1, this x heads / kv_heads) times as much.",
+       .fallback = 0.0, .min = 0.0, .max = 10.0});
+  return a;
+}
+
+LinkSpec read_link(Section& s) {
+  LinkSpec link;
+  source(s);
+  link.bandwidth = s.get<yaml::BytesPerSecond>({.key = "bandwidth", .doc = "All-reduce of one GPU."}).value;
+  link.latency_s = seconds(s, "latency", "Constant of one all-reduce.");
+  return link;
+}
+
+GpuSpec read_gpu(Section& s, const std::string& name) {
+  GpuSpec gpu;
+  gpu.name = name;
+  source(s);
+  gpu.memory_bytes = s.get<yaml::Bytes>({.key = "memory", .doc = "What the driver reports as usable.",
+                                         .min = yaml::Bytes{1e6}}).value;
+  gpu.memory_bandwidth = s.get<yaml::BytesPerSecond>({.key = "memory_bandwidth", .doc = "Nominal.",
+                                                      .min = yaml::BytesPerSecond{1e6}}).value;
+  gpu.large = s.get<bool>({.key = "large", .doc = "Engines choose their larger default limits on it.",
+                           .fallback = false});
+  gpu.power_w = s.get<yaml::Watts>({.key = "power", .doc = "Power cap.",
+                                    .fallback = yaml::Watts{0}}).value;
+  gpu.price_usd_per_h = s.get<yaml::UsdPerHour>({.key = "price", .doc = "Of one GPU.",
+                                                 .fallback = yaml::UsdPerHour{0}}).value;
+  s.optional_section("bf16", "Linear layers in bf16.", [&](Section& g) { gpu.bf16 = read_gemm(g); });
+  s.optional_section("fp8", "Linear layers in fp8.", [&](Section& g) { gpu.fp8 = read_gemm(g); });
+  s.section("attention", "Attention of one layer.", [&](Section& a) { gpu.attention = read_attention(a); });
+  s.optional_section("link", "All-reduce between peers; without it, no tensor parallelism.",
+                     [&](Section& l) { gpu.link = read_link(l); });
+  return gpu;
+}
+
+std::int32_t whole(Section& s, std::string_view key, std::string_view doc) {
+  return s.get<std::int32_t>({.key = key, .doc = doc, .min = 1});
+}
+
+ModelSpec read_model(Section& s, const std::string& name) {
+  const yaml::Words<Dtype> formats = {{"bf16", Dtype::bf16}, {"fp8", Dtype::fp8}};
+  ModelSpec model;
+  model.name = name;
+  source(s);
+  model.parameters = s.get<double>({.key = "parameters", .doc = "All of them, embeddings included.", .min = 1.0});
+  model.active_parameters = s.get<double>({.key = "active_parameters",
+                                           .doc = "Those that one token uses.", .min = 1.0});
+  model.layers = whole(s, "layers", "Transformer layers.");
+  model.hidden = whole(s, "hidden", "Width.");
+  model.heads = whole(s, "heads", "Query heads.");
+  model.kv_heads = whole(s, "kv_heads", "Key and value heads.");
+  model.head_dim = whole(s, "head_dim", "Width of a head.");
+  model.intermediate = whole(s, "intermediate", "Width of the feed-forward layer.");
+  model.vocabulary = whole(s, "vocabulary", "Tokens.");
+  model.max_context_tokens = whole(s, "max_context_tokens", "Prompt and output together, at most.");
+  model.weights = s.choice({.key = "weights", .doc = "Number format.", .fallback = "bf16"}, formats);
+  model.kv = s.choice({.key = "kv", .doc = "Number format of the KV cache.", .fallback = "bf16"}, formats);
+  if (s.sound() && model.active_parameters > model.parameters) {
+    s.fault("active_parameters", "more than all parameters");
+  }
+  return model;
+}
+
+EngineSpec read_engine(Section& s, const std::string& name) {
+  EngineSpec engine;
+  engine.name = name;
+  source(s);
+  engine.asynchronous = s.get<bool>({.key = "asynchronous",
+                                     .doc = "Step k + 2 is planned when step k ends.", .fallback = true});
+  engine.step_s = seconds(s, "step", "h0: host time of a step.");
+  engine.sequence_s = seconds(s, "sequence", "h1: host time of a step and sequence.");
+  engine.uncaptured_step_s =
+      s.get<Duration>({.key = "uncaptured_step", .doc = "More for steps beyond the captured graph sizes.",
+                       .fallback = Duration::zero()}).seconds();
+  engine.max_num_seqs = whole(s, "max_num_seqs", "Default limit of running requests.");
+  engine.max_num_batched_tokens = whole(s, "max_num_batched_tokens", "Default token budget of a step.");
+  engine.max_num_seqs_large = whole(s, "max_num_seqs_large", "The same on large GPUs.");
+  engine.max_num_batched_tokens_large = whole(s, "max_num_batched_tokens_large", "The same on large GPUs.");
+  engine.memory_utilisation = s.get<double>(
+      {.key = "memory_utilisation", .doc = "Share of GPU memory that it takes.", .min = 0.01, .max = 1.0});
+  return engine;
+}
+
+template <class Spec>
+void keep(std::vector<CatalogueEntry<Spec>>& entries, Spec spec, const yaml::Node& resolved) {
+  for (CatalogueEntry<Spec>& entry : entries) {
+    if (entry.spec.name == spec.name) {
+      entry = {std::move(spec), resolved};
+      return;
+    }
+  }
+  entries.push_back({std::move(spec), resolved});
+}
+
+}  // namespace
+
+std::string catalogue_folder(const std::string& scenario_path) {
+  namespace fs = std::filesystem;
+  if (const char* folder = std::getenv("YARDMASTER_CATALOGUE"); folder != nullptr && *folder != '\0') {
+    return folder;
+  }
+  const fs::path beside = fs::path(scenario_path).parent_path();
+  const fs::path source_tree = fs::path(__FILE__).parent_path() / "../../scenarios/catalogue";
+  for (const fs::path& folder :
+       {beside / "catalogue", beside / "../catalogue", beside / "../scenarios/catalogue"}) {
+    std::error_code ignored;
+    if (fs::exists(folder / "gpus.yaml", ignored)) {
+      return folder.lexically_normal().string();
+    }
+  }
+  return source_tree.lexically_normal().string();
+}
+
+void load_catalogue(const std::string& folder, Catalogue& catalogue, yaml::Faults& faults) {
+  for (const char* kind : {"gpus", "models", "engines"}) {
+    const std::string path = folder + "/" + kind + ".yaml";
+    yaml::Node root;
+    root.kind = yaml::Node::Kind::map;
+    root.place = {path, 0, 0};
+    root.entries.push_back({kind, root.place, yaml::parse_file(path, faults)});
+    Section section(root, faults);
+    read_catalogue(section, catalogue);
+  }
+}
+
+void read_catalogue(Section& s, Catalogue& catalogue) {
+  s.named("gpus", "GPU types.", "NAME", [&](Section& entry, const std::string& name) {
+    GpuSpec gpu = read_gpu(entry, name);
+    keep(catalogue.gpus, std::move(gpu), entry.resolved());
+  });
+  s.named("models", "Models.", "NAME", [&](Section& entry, const std::string& name) {
+    ModelSpec model = read_model(entry, name);
+    keep(catalogue.models, std::move(model), entry.resolved());
+  });
+  s.named("engines", "Engine versions.", "NAME", [&](Section& entry, const std::string& name) {
+    EngineSpec engine = read_engine(entry, name);
+    keep(catalogue.engines, std::move(engine), entry.resolved());
+  });
+}
+
+}  // namespace yardmaster
