@@ -26,11 +26,12 @@ struct GemmSpec {
 
 /// Attention of one layer.
 struct AttentionSpec {
-  double kv_share_bf16 = 0, kv_share_fp8 = 0;        // e_kv: of bandwidth while reading KV; 0: refused
-  double decode_s = 0, decode_sequence_s = 0;        // a0, a1: seconds a layer; a layer and sequence
-  double prefill_s = 0, prefill_head_token_s = 0;    // p0, p1: a layer; a layer, head and token
-  double prefill_share = 0;                          // e_a: of bf16 peak in prefill
-  double mixed_group_factor = 0;  // in steps with prefill, KV reads cost max(1, this x heads / kv_heads)
+  double kv_share_bf16 = 0, kv_share_fp8 = 0;  // e_kv: of bandwidth while reading KV; 0: refused
+  double decode_s = 0, decode_sequence_s = 0;  // a0, a1: seconds a layer; a layer and sequence
+  double prefill_s = 0, prefill_head_token_s = 0;  // p0, p1: a layer; a layer, head and token
+  double prefill_share = 0;                        // e_a: of bf16 peak in prefill
+  double mixed_group_factor =
+      0;  // in steps with prefill, KV reads cost max(1, this x heads / kv_heads)
 };
 
 /// All-reduce of one GPU with its peers, inside CUDA graphs.
@@ -56,7 +57,8 @@ struct GpuSpec {
   [[nodiscard]] const GemmSpec& gemm(Dtype dtype) const { return dtype == Dtype::fp8 ? fp8 : bf16; }
   /// e_kv of one number format of KV.
   [[nodiscard]] double kv_share(Dtype dtype) const;
-  /// Whether there are figures for this model on `tensor_parallel` of these GPUs; loaders refuse others.
+  /// Whether there are figures for this model on `tensor_parallel` of these GPUs; loaders refuse
+  /// others.
   [[nodiscard]] bool runs(const ModelSpec& model, int tensor_parallel) const;
 };
 
@@ -64,13 +66,15 @@ struct GpuSpec {
 struct ModelSpec {
   std::string name;
   double parameters = 0, active_parameters = 0;  // whole model, both embedding tables included
-  std::int32_t layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate = 0, vocabulary = 0;
+  std::int32_t layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate = 0,
+               vocabulary = 0;
   std::int32_t max_context_tokens = 0;
   Dtype weights = Dtype::bf16, kv = Dtype::bf16;  // embedding tables stay in bf16
 
   /// Bytes of K and V of one token over all layers, stored once.
   [[nodiscard]] double kv_bytes_per_token() const;
-  /// The same on each of `tensor_parallel` GPUs: heads are split, and copied when there are too few.
+  /// The same on each of `tensor_parallel` GPUs: heads are split, and copied when there are too
+  /// few.
   [[nodiscard]] double kv_bytes_per_token_per_gpu(int tensor_parallel) const;
   /// Parameters of one of the two embedding tables.
   [[nodiscard]] double table_parameters() const;
@@ -89,9 +93,9 @@ struct EngineSpec {
   double step_s = 0, sequence_s = 0;  // h0, h1: seconds a step; seconds a step and sequence
   double uncaptured_step_s = 0;       // more for steps beyond the captured graph sizes
   bool asynchronous = true;           // step k + 2 is planned when step k ends
-  std::int32_t max_num_seqs = 256, max_num_batched_tokens = 2048;                // defaults
-  std::int32_t max_num_seqs_large = 1024, max_num_batched_tokens_large = 8192;   // on large GPUs
-  double memory_utilisation = 0.9;    // share of GPU memory the engine takes
+  std::int32_t max_num_seqs = 256, max_num_batched_tokens = 2048;               // defaults
+  std::int32_t max_num_seqs_large = 1024, max_num_batched_tokens_large = 8192;  // on large GPUs
+  double memory_utilisation = 0.9;  // share of GPU memory the engine takes
 };
 
 }  // namespace yardmaster

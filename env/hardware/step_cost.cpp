@@ -84,9 +84,7 @@ struct Formula {
            (gpus * gpu.bf16.flops * gpu.attention.prefill_share);
   }
 
-  [[nodiscard]] double weight_read() const {
-    return model.layers * linear_read() + head_read();
-  }
+  [[nodiscard]] double weight_read() const { return model.layers * linear_read() + head_read(); }
 };
 
 std::size_t table_size(std::int32_t largest) { return static_cast<std::size_t>(largest) + 1; }
@@ -111,7 +109,8 @@ std::int32_t captured_tokens(std::int32_t tokens, std::int32_t max_num_seqs) {
 
 StepCost::StepCost(const GpuSpec& gpu, const ModelSpec& model, const EngineSpec& engine,
                    int tensor_parallel, StepLimits limits, double slow) {
-  check(tensor_parallel >= 1 && gpu.runs(model, tensor_parallel), "no step cost for this model and GPU");
+  check(tensor_parallel >= 1 && gpu.runs(model, tensor_parallel),
+        "no step cost for this model and GPU");
   check(limits.max_num_seqs >= 1 && limits.max_num_batched_tokens >= limits.max_num_seqs,
         "step limits are too small");
   check(slow > 0, "a slow-down is above zero");
@@ -180,8 +179,8 @@ WorkCost work_cost(const GpuSpec& gpu, const ModelSpec& model, int tensor_parall
 
 std::int64_t usable_kv_blocks(const GpuSpec& gpu, const ModelSpec& model, int tensor_parallel,
                               double memory_utilisation) {
-  const double free = gpu.memory_bytes * memory_utilisation - model.weight_bytes() / tensor_parallel -
-                      kReservedBytes;
+  const double free = gpu.memory_bytes * memory_utilisation -
+                      model.weight_bytes() / tensor_parallel - kReservedBytes;
   const double block = 16 * model.kv_bytes_per_token_per_gpu(tensor_parallel);
   return static_cast<std::int64_t>(free / block) - 1;
 }

@@ -54,7 +54,8 @@ TEST(UsableKvBlocks, AreNoneWhenTheWeightsDoNotFit) {
 
 TEST(UsableKvBlocks, GrowMoreThanInProportionToTheGpus) {
   const GpuSpec gpu = specimens::gpu();
-  EXPECT_GT(usable_kv_blocks(gpu, llama_8b(), 2, 0.9), 2 * usable_kv_blocks(gpu, llama_8b(), 1, 0.9));
+  EXPECT_GT(usable_kv_blocks(gpu, llama_8b(), 2, 0.9),
+            2 * usable_kv_blocks(gpu, llama_8b(), 1, 0.9));
 }
 
 TEST(GpuSpec, RefusesWhatWasNotMeasured) {

@@ -1,4 +1,5 @@
-// Specimens for tests of the step cost: round figures near an H100 and Llama-3.1-8B, of no catalogue.
+// Specimens for tests of the step cost: round figures near an H100 and Llama-3.1-8B, of no
+// catalogue.
 #pragma once
 
 #include "env/hardware/hardware.h"
@@ -11,13 +12,28 @@ inline GpuSpec gpu() {
   gpu.name = "specimen";
   gpu.memory_bytes = 80e9;
   gpu.memory_bandwidth = 3e12;
-  gpu.bf16 = {.flops = 1e15, .flop_share = 0.8, .weight_share = 0.9, .activation_share = 0.9,
-              .layer_s = 15e-6, .knee_share = 0.2, .knee_tokens = 300};
-  gpu.fp8 = {.flops = 2e15, .flop_share = 0.6, .weight_share = 0.9, .activation_share = 0.9,
-             .layer_s = 25e-6, .knee_share = 0.5, .knee_tokens = 400};
-  gpu.attention = {.kv_share_bf16 = 0.9, .kv_share_fp8 = 0.8, .decode_s = 10e-6,
-                   .decode_sequence_s = 0.03e-6, .prefill_s = 9e-6, .prefill_head_token_s = 0.3e-9,
-                   .prefill_share = 0.75, .mixed_group_factor = 0.5};
+  gpu.bf16 = {.flops = 1e15,
+              .flop_share = 0.8,
+              .weight_share = 0.9,
+              .activation_share = 0.9,
+              .layer_s = 15e-6,
+              .knee_share = 0.2,
+              .knee_tokens = 300};
+  gpu.fp8 = {.flops = 2e15,
+             .flop_share = 0.6,
+             .weight_share = 0.9,
+             .activation_share = 0.9,
+             .layer_s = 25e-6,
+             .knee_share = 0.5,
+             .knee_tokens = 400};
+  gpu.attention = {.kv_share_bf16 = 0.9,
+                   .kv_share_fp8 = 0.8,
+                   .decode_s = 10e-6,
+                   .decode_sequence_s = 0.03e-6,
+                   .prefill_s = 9e-6,
+                   .prefill_head_token_s = 0.3e-9,
+                   .prefill_share = 0.75,
+                   .mixed_group_factor = 0.5};
   gpu.link = {.bandwidth = 300e9, .latency_s = 5e-6};
   return gpu;
 }

@@ -1,4 +1,5 @@
-// Does the compiled step cost keep the promises that the node's closed forms and the physics rely on?
+// Does the compiled step cost keep the promises that the node's closed forms and the physics rely
+// on?
 #include "env/hardware/step_cost.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +17,8 @@ namespace {
 constexpr StepLimits kLimits{256, 4096};
 
 StepCost specimen(int tensor_parallel = 1, double slow = 1.0) {
-  return {specimens::gpu(), specimens::model(), specimens::engine(), tensor_parallel, kLimits, slow};
+  return {
+      specimens::gpu(), specimens::model(), specimens::engine(), tensor_parallel, kLimits, slow};
 }
 
 MixedStep one_chunk(std::int32_t decodes, std::int64_t context, std::int32_t chunk,
@@ -119,7 +121,8 @@ TEST(StepCost, NoStepIsShorterThanOneReadOfTheWeights) {
 TEST(StepCost, WeightReadIsBytesOverMeasuredBandwidth) {
   const GpuSpec gpu = specimens::gpu();
   const ModelSpec model = specimens::model();
-  const double seconds = model.weight_bytes_read() / (2 * gpu.memory_bandwidth * gpu.bf16.weight_share);
+  const double seconds =
+      model.weight_bytes_read() / (2 * gpu.memory_bandwidth * gpu.bf16.weight_share);
   EXPECT_NEAR(specimen(2).weight_read().seconds(), seconds, 2e-12);
 }
 
@@ -134,7 +137,8 @@ TEST(StepCost, TensorParallelDividesWhatIsSplitAndAddsAllReduces) {
     const StepCost many(gpu, model, EngineSpec{}, gpus, kLimits);
     const double bytes = 32.0 * model.hidden * 2;
     const double reduce = gpu.link.latency_s + 2.0 * (gpus - 1) / gpus * bytes / gpu.link.bandwidth;
-    const double expected = one.decode(32, 64'000).first.seconds() / gpus + 2 * model.layers * reduce;
+    const double expected =
+        one.decode(32, 64'000).first.seconds() / gpus + 2 * model.layers * reduce;
     EXPECT_NEAR(many.decode(32, 64'000).first.seconds(), expected, 1e-7) << gpus;
   }
 }
@@ -190,8 +194,9 @@ TEST(StepCost, StepsBeyondTheGraphsPayTheEngine) {
 
 TEST(CapturedTokens, FollowTheListOfGraphSizes) {
   const std::vector<std::vector<std::int32_t>> cases = {
-      {1, 256, 1}, {3, 256, 4}, {5, 256, 8}, {8, 256, 8}, {249, 256, 256}, {257, 256, 272},
-      {512, 256, 512}, {513, 256, 0}, {9, 5, 0}, {100, 1024, 104}, {600, 1024, 0}};
+      {1, 256, 1},     {3, 256, 4},      {5, 256, 8},     {8, 256, 8},
+      {249, 256, 256}, {257, 256, 272},  {512, 256, 512}, {513, 256, 0},
+      {9, 5, 0},       {100, 1024, 104}, {600, 1024, 0}};
   for (const auto& c : cases) {
     EXPECT_EQ(captured_tokens(c[0], c[1]), c[2]) << c[0] << " tokens, max_num_seqs " << c[1];
   }
