@@ -9,7 +9,8 @@ NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> l
   std::uint32_t ties = 0;
   NodeId chosen = kNoNode;
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (legal[i] == 0 || !(scores[i] <= best) || scores[i] == std::numeric_limits<double>::infinity()) {
+    if (legal[i] == 0 || !(scores[i] <= best) ||
+        scores[i] == std::numeric_limits<double>::infinity()) {
       continue;
     }
     ties = scores[i] < best ? 1 : ties + 1;

@@ -16,14 +16,15 @@
 namespace yardmaster {
 
 /// Scores every node for a task; the smallest legal score wins, ties by draw. Immutable and free of
-/// state, so one object serves any number of worlds and threads, and a rollout moves nobody's counter.
+/// state, so one object serves any number of worlds and threads, and a rollout moves nobody's
+/// counter.
 class DispatchPolicy {
  public:
   virtual ~DispatchPolicy() = default;
   /// Writes scores [node], lower is better; infinity for a node that must not be taken. `legal` has
   /// nodes first. `draw` is this decision's own randomness.
-  virtual void score(const TaskView&, const FleetView&, std::span<const std::uint8_t> legal, Draw draw,
-                     std::span<double> scores) const = 0;
+  virtual void score(const TaskView&, const FleetView&, std::span<const std::uint8_t> legal,
+                     Draw draw, std::span<double> scores) const = 0;
 };
 
 /// A named dispatch rule: one line of the table.

@@ -25,21 +25,26 @@ constexpr std::array kDispatch = {
     DispatchEntry{"round_robin", "the next node in turn", make_round_robin},
     DispatchEntry{"join_shortest_queue", "fewest requests in flight", make_join_shortest_queue},
     DispatchEntry{"power_of_two", "fewer requests in flight of two nodes drawn", make_power_of_two},
-    DispatchEntry{"least_kv_use", "smallest share of KV memory in use, as reported", make_least_kv_use},
+    DispatchEntry{"least_kv_use", "smallest share of KV memory in use, as reported",
+                  make_least_kv_use},
     DispatchEntry{"shortest_expected_delay", "requests in flight over the node's service rate",
                   make_shortest_expected_delay},
-    DispatchEntry{"earliest_finish", "earliest predicted end of the task itself", make_earliest_finish},
-    DispatchEntry{"marginal_cost", "predicted end plus what the others on the node lose", make_marginal_cost},
+    DispatchEntry{"earliest_finish", "earliest predicted end of the task itself",
+                  make_earliest_finish},
+    DispatchEntry{"marginal_cost", "predicted end plus what the others on the node lose",
+                  make_marginal_cost},
 };
 
 constexpr std::array kOrdering = {
     OrderingEntry{"first_come_first_served", "earliest arrival", first_come_first_served},
-    OrderingEntry{"shortest_predicted_job", "least predicted work in tokens", shortest_predicted_job},
+    OrderingEntry{"shortest_predicted_job", "least predicted work in tokens",
+                  shortest_predicted_job},
 };
 
 template <typename Entry>
 const Entry* find(std::span<const Entry> table, std::string_view name) {
-  const auto at = std::find_if(table.begin(), table.end(), [&](const Entry& e) { return e.name == name; });
+  const auto at =
+      std::find_if(table.begin(), table.end(), [&](const Entry& e) { return e.name == name; });
   return at == table.end() ? nullptr : &*at;
 }
 

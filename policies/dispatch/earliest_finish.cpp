@@ -3,8 +3,8 @@
 namespace yardmaster {
 namespace {
 
-// Earliest predicted end of the task itself: wait, prefill, decode at the batch it joins; ties by draw.
-// The node choice of HEFT for one task (Topcuoglu, Hariri, Wu, TPDS 13, 2002), in tokens.
+// Earliest predicted end of the task itself: wait, prefill, decode at the batch it joins; ties by
+// draw. The node choice of HEFT for one task (Topcuoglu, Hariri, Wu, TPDS 13, 2002), in tokens.
 class EarliestFinish final : public DispatchPolicy {
  public:
   void score(const TaskView& task, const FleetView& view, std::span<const std::uint8_t>, Draw,
@@ -17,6 +17,8 @@ class EarliestFinish final : public DispatchPolicy {
 
 }  // namespace
 
-std::unique_ptr<DispatchPolicy> make_earliest_finish() { return std::make_unique<EarliestFinish>(); }
+std::unique_ptr<DispatchPolicy> make_earliest_finish() {
+  return std::make_unique<EarliestFinish>();
+}
 
 }  // namespace yardmaster

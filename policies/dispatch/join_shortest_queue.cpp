@@ -17,6 +17,8 @@ class JoinShortestQueue final : public DispatchPolicy {
 
 }  // namespace
 
-std::unique_ptr<DispatchPolicy> make_join_shortest_queue() { return std::make_unique<JoinShortestQueue>(); }
+std::unique_ptr<DispatchPolicy> make_join_shortest_queue() {
+  return std::make_unique<JoinShortestQueue>();
+}
 
 }  // namespace yardmaster

@@ -3,8 +3,8 @@
 namespace yardmaster {
 namespace {
 
-// Weight of the others' loss against the task's own time. 1 would be the sum that mean latency asks for
-// if nothing came later.
+// Weight of the others' loss against the task's own time. 1 would be the sum that mean latency asks
+// for if nothing came later.
 constexpr double kOthersWeight = 1.0;
 
 // The task's predicted end plus what all others on the node lose by its coming; ties by draw.

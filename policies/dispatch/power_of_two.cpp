@@ -1,22 +1,21 @@
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "policies/policy.h"
 
 namespace yardmaster {
 namespace {
 
-// Of two legal nodes drawn without replacement, the one with fewer requests in flight; ties by draw.
-// M. Mitzenmacher, The power of two choices in randomized load balancing, TPDS 12, 2001; Ray Serve's default.
+// Of two legal nodes drawn without replacement, the one with fewer requests in flight; ties by
+// draw. M. Mitzenmacher, The power of two choices, TPDS 12, 2001; the default of Ray Serve.
 class PowerOfTwo final : public DispatchPolicy {
  public:
   void score(const TaskView&, const FleetView& view, std::span<const std::uint8_t> legal, Draw draw,
              std::span<double> scores) const override {
     std::fill(scores.begin(), scores.end(), std::numeric_limits<double>::infinity());
-    std::uint32_t candidates = 0;
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-      candidates += legal[i];
-    }
+    const std::uint32_t candidates =
+        std::accumulate(legal.begin(), legal.begin() + std::ssize(scores), 0U);
     if (candidates == 0) {
       return;
     }

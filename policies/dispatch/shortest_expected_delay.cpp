@@ -4,7 +4,8 @@ namespace yardmaster {
 namespace {
 
 // (requests in flight + 1) / saturated requests per second of the node; ties by draw.
-// Shortest expected delay: join the shortest queue, weighted by speed (Whitt, Operations Research 34, 1986).
+// Shortest expected delay: join the shortest queue, weighted by speed (Whitt, Operations Research
+// 34, 1986).
 class ShortestExpectedDelay final : public DispatchPolicy {
  public:
   void score(const TaskView&, const FleetView& view, std::span<const std::uint8_t>, Draw,

@@ -8,7 +8,8 @@ constexpr double kOutputWeight = 64;
 
 }  // namespace
 
-/// Least predicted work first, in prompt tokens; ties by readiness. Shortest job first, with predicted sizes.
+/// Least predicted work first, in prompt tokens; ties by readiness. Shortest job first, with
+/// predicted sizes.
 double shortest_predicted_job(const TaskView& task) {
   return task.prompt_tokens + kOutputWeight * task.predicted_tokens;
 }

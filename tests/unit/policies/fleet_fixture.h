@@ -1,0 +1,151 @@
+// A fleet made by hand: nodes of stated speed and the columns of a view that a test writes
+// directly.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "env/node/settings.h"
+#include "env/scenario/scenario.h"
+#include "env/view/fleet_view.h"
+#include "env/view/task_view.h"
+
+namespace yardmaster::testing {
+
+/// What a test says of one node. The default is idle and just reported.
+struct HandMadeNode {
+  std::uint32_t kind = 0;
+  std::int32_t in_flight = 0, awaiting_first = 0;
+  std::int64_t awaiting_tokens = 0, prompt_tokens = 0, predicted_tokens = 0;
+  double first_token_s = 0;  // sum over those with a first token
+  std::int32_t running = 0, waiting = 0;
+  float kv_use = 0;
+  bool up = true;
+};
+
+/// `decoding` requests of equal size with a first token at `first_token_s`.
+inline HandMadeNode busy(std::uint32_t kind, std::int32_t decoding, std::int64_t prompt,
+                         std::int64_t predicted, double first_token_s) {
+  HandMadeNode node;
+  node.kind = kind;
+  node.in_flight = node.running = decoding;
+  node.prompt_tokens = decoding * prompt;
+  node.predicted_tokens = decoding * predicted;
+  node.first_token_s = decoding * first_token_s;
+  return node;
+}
+
+inline TaskView hand_made_task(std::int32_t prompt, std::int32_t predicted,
+                               std::uint32_t workflow = 0) {
+  TaskView task;
+  task.address.workflow = workflow;
+  task.prompt_tokens = prompt;
+  task.predicted_tokens = predicted;
+  return task;
+}
+
+/// A kind whose steps last `step`, and a little more for each sequence, token and context token;
+/// all scaled by `slowness`.
+inline NodeKind affine_kind(double slowness, double capacity_per_s) {
+  const auto scaled = [&](double microseconds) {
+    return Duration::from_seconds(microseconds * 1e-6 * slowness);
+  };
+  NodeKind kind;
+  kind.name = "affine";
+  kind.settings.max_num_seqs = 64;
+  kind.settings.max_num_batched_tokens = 2048;
+  kind.settings.max_model_len = 8192;
+  kind.settings.usable_blocks = 8192;
+  const StepLimits limits{kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens};
+  kind.settings.cost[0] =
+      StepCost::affine(scaled(10000), scaled(10), scaled(50), scaled(0.1), limits);
+  kind.settings.cost[1] = kind.settings.cost[0];
+  kind.capacity_per_s = capacity_per_s;
+  return kind;
+}
+
+/// Owns the scenario, the estimates and the columns; view() borrows them.
+class HandMadeFleet {
+ public:
+  HandMadeFleet(std::vector<NodeKind> kinds, std::vector<HandMadeNode> nodes,
+                double calibration_error = 0, Seed seed = {})
+      : nodes_(std::move(nodes)) {
+    scenario_.kinds = std::move(kinds);
+    scenario_.calibration_error = calibration_error;
+    Tenant tenant;
+    tenant.prompt_tokens = {LengthDistribution::Kind::fixed, 500, 0, 1, 4096};
+    tenant.output_tokens = {LengthDistribution::Kind::fixed, 100, 0, 1, 4096};
+    scenario_.workload.tenants.push_back(tenant);
+    for (const HandMadeNode& node : nodes_) {
+      scenario_.kind_of.push_back(node.kind);
+    }
+    estimates_ = Estimates(scenario_, seed);
+    for (const HandMadeNode& node : nodes_) {
+      add(node);
+    }
+  }
+  HandMadeFleet(const HandMadeFleet&) = delete;
+  HandMadeFleet& operator=(const HandMadeFleet&) = delete;
+
+  /// The fleet at `now_s`, with `last_sent` as the node of the last task.
+  [[nodiscard]] FleetView view(double now_s = 10, NodeId last_sent = kNoNode) const {
+    FleetView v;
+    v.now = Time{Duration::from_seconds(now_s).ps};
+    v.last_sent = last_sent;
+    v.report_taken = taken_;
+    v.running = running_;
+    v.waiting = waiting_;
+    v.kv_use = kv_use_;
+    v.reported_prefill_tokens = zero_tokens_;
+    v.reported_context_tokens = zero_tokens_;
+    v.sent_since = zero_counts_;
+    v.returned_since = zero_counts_;
+    v.in_flight = in_flight_;
+    v.awaiting_first = awaiting_first_;
+    v.awaiting_tokens = awaiting_tokens_;
+    v.prompt_tokens = prompt_tokens_;
+    v.predicted_tokens = predicted_tokens_;
+    v.first_token_us = first_token_us_;
+    v.up = up_;
+    v.estimates = &estimates_;
+    return v;
+  }
+  [[nodiscard]] const Estimates& estimates() const { return estimates_; }
+  [[nodiscard]] const Scenario& scenario() const { return scenario_; }
+  [[nodiscard]] const std::vector<HandMadeNode>& nodes() const { return nodes_; }
+  /// A mask in which all is legal: nodes, hold, reject.
+  [[nodiscard]] std::vector<std::uint8_t> all_legal() const {
+    return std::vector<std::uint8_t>(nodes_.size() + 2, 1);
+  }
+
+ private:
+  void add(const HandMadeNode& node) {
+    taken_.push_back(Time{});
+    running_.push_back(node.running);
+    waiting_.push_back(node.waiting);
+    kv_use_.push_back(node.kv_use);
+    zero_tokens_.push_back(0);
+    zero_counts_.push_back(0);
+    in_flight_.push_back(node.in_flight);
+    awaiting_first_.push_back(node.awaiting_first);
+    awaiting_tokens_.push_back(node.awaiting_tokens);
+    prompt_tokens_.push_back(node.prompt_tokens);
+    predicted_tokens_.push_back(node.predicted_tokens);
+    first_token_us_.push_back(static_cast<std::int64_t>(node.first_token_s * 1e6 + 0.5));
+    up_.push_back(node.up ? 1 : 0);
+  }
+
+  std::vector<HandMadeNode> nodes_;
+  Scenario scenario_;
+  Estimates estimates_;
+  std::vector<Time> taken_;
+  std::vector<std::int32_t> running_, waiting_, zero_counts_, in_flight_, awaiting_first_;
+  std::vector<float> kv_use_;
+  std::vector<std::int64_t> zero_tokens_, awaiting_tokens_, prompt_tokens_, predicted_tokens_,
+      first_token_us_;
+  std::vector<std::uint8_t> up_;
+};
+
+}  // namespace yardmaster::testing
