@@ -1,7 +1,8 @@
 // The pattern of a subcommand, and what subcommands share.
 //
-// add_x_command(app, chosen) declares the options of `yardmaster x` and, when x was asked for, stores
-// what to do in `chosen`; main runs it after parsing. So `--help` and a wrong option cost nothing.
+// add_x_command(app, chosen) declares the options of `yardmaster x` and, when x was asked for,
+// stores what to do in `chosen`; main runs it after parsing. So `--help` and a wrong option cost
+// nothing.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ enum ExitCode : int {
   kExitBadInput = 2,  // the scenario, an option or their combination is wrong; nothing was written
 };
 
-/// What a parsed subcommand does; returns an ExitCode. May throw: main turns ConfigError and BadInput
-/// into kExitBadInput, every other exception into kExitFailure.
+/// What a parsed subcommand does; returns an ExitCode. May throw: main turns ConfigError and
+/// BadInput into kExitBadInput, every other exception into kExitFailure.
 using Command = std::function<int()>;
 
 void add_run_command(CLI::App&, Command& chosen);
@@ -58,12 +59,13 @@ struct ScenarioOptions {
 /// duplicate, or more than a million.
 std::vector<std::uint64_t> parse_seeds(const std::string& text);
 
-/// Throws BadInput when a trace has fewer windows than there are seeds: two would replay the same one.
+/// Throws BadInput when a trace has fewer windows than there are seeds: two would replay the same
+/// one.
 void check_windows(const Scenario&, const std::vector<std::uint64_t>& seeds);
 
 /// A policy of the table, or the one in a checkpoint.
 struct NamedPolicy {
-  std::string name;                        // of the table, or the file's name without folder
+  std::string name;  // of the table, or the file's name without folder
   std::unique_ptr<DispatchPolicy> policy;
 };
 

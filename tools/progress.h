@@ -9,8 +9,8 @@
 
 namespace yardmaster {
 
-/// One bar, from construction to destruction, which erases it. Silent when stderr is no terminal, and
-/// during the first two seconds. Any thread may call it.
+/// One bar, from construction to destruction, which erases it. Silent when stderr is no terminal,
+/// and during the first two seconds. Any thread may call it.
 class Progress {
  public:
   /// `total` units of work; 0 when unknown (then a count is shown instead of a share).

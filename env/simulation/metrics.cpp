@@ -13,7 +13,8 @@ bool meets(const Slo& slo, Duration ttft, double tpot_s, Duration e2e) {
   const auto within = [](double value, Duration limit) {
     return limit == Duration::zero() || !(value > limit.seconds());  // no TPOT (NaN) misses nothing
   };
-  return within(ttft.seconds(), slo.ttft) && within(tpot_s, slo.tpot) && within(e2e.seconds(), slo.e2e);
+  return within(ttft.seconds(), slo.ttft) && within(tpot_s, slo.tpot) &&
+         within(e2e.seconds(), slo.e2e);
 }
 
 double tpot_s(Duration ttft, Duration e2e, std::int32_t output_tokens) {
@@ -136,36 +137,42 @@ void MetricsCollector::on_task(const TaskRow& row) {
     r.moments_s[m] = static_cast<float>(row.moments[m].seconds());
   }
   if (counted) {
-    const Duration late =
-        tenant.slo.e2e > Duration::zero() ? std::max(r.e2e - tenant.slo.e2e, Duration::zero()) : Duration{};
+    const Duration late = tenant.slo.e2e > Duration::zero()
+                              ? std::max(r.e2e - tenant.slo.e2e, Duration::zero())
+                              : Duration{};
     cost_ += tenant.weight *
              (objective.latency_weight * r.e2e.seconds() + objective.slo_weight * late.seconds());
   }
   finished_.push_back(r);
 }
 
-Metrics MetricsCollector::finish(const Simulation& world, const NodeSampler& sampler) const {
-  const Time warm_up{scenario_->warm_up.ps};
+Metrics MetricsCollector::finish(const RunCounts& counts, std::uint64_t unfinished, Time end,
+                                 const NodeSampler& sampler) const {
   Metrics m;
-  m.window_s = std::max((last_arrival_ - warm_up).seconds(), 0.0);
+  m.window_s = std::max((last_arrival_ - Time{scenario_->warm_up.ps}).seconds(), 0.0);
   m.by_outcome = by_outcome_;
   for (const std::uint64_t n : by_outcome_) {
     m.counted += n;
   }
   m.preemptions = preemptions_;
   m.objective_s = weight_ > 0 ? cost_ / weight_ : kNan;
-  m.counts = world.counts();
-  m.unfinished = world.unfinished();
-  m.end_s = world.now().seconds();
+  m.counts = counts;
+  m.unfinished = unfinished;
+  m.end_s = end.seconds();
   const auto arrived = static_cast<double>(m.counts.arrived);
   m.events_per_request = per(static_cast<double>(m.counts.events), arrived);
   m.segments_per_request = per(static_cast<double>(m.counts.segments), arrived);
   m.decisions_per_request = per(static_cast<double>(m.counts.decisions), arrived);
   add_distributions(m);
   add_moments(m);
-  add_rates(m, last_arrival_);
+  add_rates(m);
+  add_utilisation(m, sampler);
+  return m;
+}
+
+void MetricsCollector::add_utilisation(Metrics& m, const NodeSampler& sampler) const {
   std::vector<double> busy;
-  const std::vector<Utilisation> nodes = sampler.between(warm_up, last_arrival_);
+  const std::vector<Utilisation> nodes = sampler.between({scenario_->warm_up.ps}, last_arrival_);
   for (const Utilisation& u : nodes) {
     busy.push_back(u.busy);
     m.busy += u.busy / static_cast<double>(nodes.size());
@@ -174,7 +181,6 @@ Metrics MetricsCollector::finish(const Simulation& world, const NodeSampler& sam
     m.bandwidth_utilisation += u.bandwidth / static_cast<double>(nodes.size());
   }
   m.fairness = scenario_->workload.tenants.size() > 1 ? tenant_fairness() : jain_index(busy);
-  return m;
 }
 
 void MetricsCollector::add_distributions(Metrics& m) const {
@@ -196,7 +202,8 @@ void MetricsCollector::add_distributions(Metrics& m) const {
   for (const Record& r : finished_) {
     met += r.counted && r.met ? 1U : 0U;
   }
-  m.slo_attainment = m.counted > 0 ? static_cast<double>(met) / static_cast<double>(m.counted) : kNan;
+  m.slo_attainment =
+      m.counted > 0 ? static_cast<double>(met) / static_cast<double>(m.counted) : kNan;
   m.ttft = summary([](const Record& r) { return r.ttft.seconds(); });
   m.tpot = summary([](const Record& r) { return tpot_s(r.ttft, r.e2e, r.output_tokens); });
   m.e2e = summary([](const Record& r) { return r.e2e.seconds(); });
@@ -229,10 +236,10 @@ void MetricsCollector::add_moments(Metrics& m) const {
   m.tail_e2e_s = tail > 0 ? m.tail_e2e_s / tail : kNan;
 }
 
-void MetricsCollector::add_rates(Metrics& m, Time last_arrival) const {
+void MetricsCollector::add_rates(Metrics& m) const {
   double requests = 0, prompt_tokens = 0, output_tokens = 0, met = 0;
   for (const Record& r : finished_) {
-    if (r.last_token >= Time{scenario_->warm_up.ps} && r.last_token <= last_arrival) {
+    if (r.last_token >= Time{scenario_->warm_up.ps} && r.last_token <= last_arrival_) {
       requests += 1;
       prompt_tokens += r.prompt_tokens;
       output_tokens += r.output_tokens;
@@ -264,7 +271,8 @@ double MetricsCollector::tenant_fairness() const {
 
 namespace {
 
-void append(std::vector<NamedMetric>& out, const std::string& name, const Summary& s, const char* unit) {
+void append(std::vector<NamedMetric>& out, const std::string& name, const Summary& s,
+            const char* unit) {
   out.push_back({name + "_mean", s.mean, unit});
   out.push_back({name + "_p50", s.p50, unit});
   out.push_back({name + "_p90", s.p90, unit});

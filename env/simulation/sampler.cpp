@@ -15,7 +15,7 @@ Duration NodeSampler::default_interval(const Scenario& scenario) {
   return {std::max<std::int64_t>(scenario.duration.ps / 250, 1)};
 }
 
-void NodeSampler::sample(const Simulation& world) {
+void NodeSampler::sample(Simulation& world) {
   const std::size_t nodes = scenario_->nodes();
   const Time now = world.now();
   if (!samples_.empty() && samples_.back().time == now) {
@@ -30,14 +30,14 @@ void NodeSampler::sample(const Simulation& world) {
     s.state = world.node_state(s.node);
     const bool first = before == 0;
     const NodeSample& last = first ? s : samples_[before - nodes + n];
-    s.since_last = utilisation(s.node, first ? NodeCounters{} : last.state.counters, s.state.counters,
-                               first ? Duration{now.ps} : now - last.time);
+    s.since_last = utilisation(s.node, first ? NodeCounters{} : last.state.counters,
+                               s.state.counters, first ? Duration{now.ps} : now - last.time);
   }
   next_ = {(now.ps / interval_.ps + 1) * interval_.ps};
 }
 
-Utilisation NodeSampler::utilisation(NodeId n, const NodeCounters& before, const NodeCounters& after,
-                                     Duration elapsed) const {
+Utilisation NodeSampler::utilisation(NodeId n, const NodeCounters& before,
+                                     const NodeCounters& after, Duration elapsed) const {
   if (elapsed <= Duration::zero()) {
     return {};
   }
@@ -81,7 +81,8 @@ std::vector<Utilisation> NodeSampler::between(Time from, Time to) const {
   const std::size_t end = enough ? last : instants - 1;
   const Duration elapsed = enough ? at(last) - at(first) : Duration{at(end).ps};
   for (std::size_t n = 0; n < nodes; ++n) {
-    const NodeCounters before = enough ? samples_[first * nodes + n].state.counters : NodeCounters{};
+    const NodeCounters before =
+        enough ? samples_[first * nodes + n].state.counters : NodeCounters{};
     result[n] = utilisation(node_id(n), before, samples_[end * nodes + n].state.counters, elapsed);
   }
   return result;

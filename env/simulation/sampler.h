@@ -37,24 +37,24 @@ class NodeSampler {
   static Duration default_interval(const Scenario&);
 
   /// Takes samples if they are due. Cheap when they are not.
-  void at_decision(const Simulation& world) {
+  void at_decision(Simulation& world) {
     if (world.now() >= next_) {
       sample(world);
     }
   }
   /// Takes samples now, unless the last are of this very instant: for the end of a run.
-  void sample(const Simulation&);
+  void sample(Simulation&);
 
   /// All samples, by time, then node.
   [[nodiscard]] const std::vector<NodeSample>& samples() const { return samples_; }
 
-  /// Utilisation of each node between the first samples at or after `from` and the last at or before
-  /// `to`; over the whole run when these are fewer than two.
+  /// Utilisation of each node between the first samples at or after `from` and the last at or
+  /// before `to`; over the whole run when these are fewer than two.
   [[nodiscard]] std::vector<Utilisation> between(Time from, Time to) const;
 
  private:
-  [[nodiscard]] Utilisation utilisation(NodeId, const NodeCounters& before, const NodeCounters& after,
-                                        Duration elapsed) const;
+  [[nodiscard]] Utilisation utilisation(NodeId, const NodeCounters& before,
+                                        const NodeCounters& after, Duration elapsed) const;
 
   const Scenario* scenario_;
   Duration interval_;
