@@ -48,6 +48,9 @@ void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>
 bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
   catch_up_before(context, now);
   Request& r = context.requests[index(task)];
+  if (r.cancelled) {
+    return false;  // it is on its way out
+  }
   bool gone = true;
   if (r.state == RequestState::mailbox) {
     mailbox_.remove_if([&](const Delivery& d) { return d.task == task; });
@@ -60,6 +63,9 @@ bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
       }
       return o.task == task;
     });
+    // It may have held up those behind it: they get their chance at the next plan from now on.
+    hear_mailbox(context, now);
+    replan_at_ = now;
   } else {
     r.cancelled = true;
     cancels_.push_back({task, now});
@@ -103,10 +109,11 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
     return is_void;
   });
   for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
-    const Request& r = context.requests[index(t)];
+    Request& r = context.requests[index(t)];
     if (r.state != RequestState::leaving || r.last_token - way > now) {
       lost.push_back(t);
     }
+    r.state = RequestState::outside;
   }
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
     lost.push_back(waiting_[i]);
@@ -201,12 +208,7 @@ void Node::plan(const NodeContext& context, Time now) {
   apply_changes(context, now);
   release_leaving(context, drained);
   const bool preempted = preempt_until_it_fits(context, now);
-  while (!mailbox_.empty() && mailbox_.front().at <= now) {
-    const TaskSlot task = mailbox_.front().task;
-    context.requests[index(task)].state = RequestState::waiting;
-    waiting_.push_back(task);
-    mailbox_.pop_front();
-  }
+  hear_mailbox(context, now);
   start_ = std::max(now, end_);
   step_shape_ = {};
   continue_prefill(context);
@@ -215,6 +217,16 @@ void Node::plan(const NodeContext& context, Time now) {
   }
   opportunity_ = now;
   start_segment(context, now, preempted);
+}
+
+// What has arrived by now waits.
+void Node::hear_mailbox(const NodeContext& context, Time now) {
+  while (!mailbox_.empty() && mailbox_.front().at <= now) {
+    const TaskSlot task = mailbox_.front().task;
+    context.requests[index(task)].state = RequestState::waiting;
+    waiting_.push_back(task);
+    mailbox_.pop_front();
+  }
 }
 
 // Settles the steps that have been made: counters, blocks, chunks, ends.
@@ -315,6 +327,9 @@ void Node::finish(const NodeContext& context, TaskSlot task) {
 }
 
 void Node::apply_changes(const NodeContext& context, Time now) {
+  if (replan_at_ <= now) {
+    replan_at_ = Time::never();
+  }
   if (cost_change_at_ <= now) {
     cost_level_ = next_cost_level_;
     cost_change_at_ = Time::never();

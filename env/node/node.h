@@ -123,6 +123,7 @@ class Node {
 
   // What (node.cpp).
   void plan(const NodeContext&, Time now);
+  void hear_mailbox(const NodeContext&, Time now);
   void close_segment(const NodeContext&);
   void count_segment();
   void start_decoding(const NodeContext&, TaskSlot);
@@ -160,7 +161,7 @@ class Node {
   std::uint8_t cost_level_ = 0, next_cost_level_ = 0;
   Time end_;                       // of the last step that has been closed
   Time last_step_start_, opportunity_;  // of that step; the last instant before now when a plan could be made
-  Time cost_change_at_ = Time::never();
+  Time cost_change_at_ = Time::never(), replan_at_ = Time::never();
   Time next_output_ = Time::never(), next_plan_ = Time::never();  // written by reschedule
 
   // The batch.

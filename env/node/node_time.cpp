@@ -34,7 +34,7 @@ std::int64_t Node::first_boundary(Time at) const {
 
 // The earliest thing that would make the engine plan otherwise than the segment foresees.
 Time Node::cut_time(const NodeSettings& settings) const {
-  Time cut = cost_change_at_;
+  Time cut = std::min(cost_change_at_, replan_at_);
   for (const Cancel& c : cancels_) {
     cut = std::min(cut, c.at);
   }
