@@ -122,6 +122,9 @@ class TreeBuilder final : public YAML::EventHandler {
       check_key(parent, node);
       parent.key = std::move(node);
     } else {
+      if (node.kind == Node::Kind::null) {
+        node.place = parent.key->place;  // yaml-cpp has the place of what follows
+      }
       if (!parent.skip) {
         Place key_place = parent.key->place;
         parent.node.entries.push_back(

@@ -67,9 +67,14 @@ std::string unit_list(Unit unit) {
   return text;
 }
 
+/// The shortest digits that read back to the same bits; without an exponent where that is readable.
 std::string shortest(double value) {
-  std::array<char, 32> buffer{};
-  const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  std::array<char, 64> buffer{};
+  char* const last = buffer.data() + buffer.size();
+  const bool readable = value == 0 || (std::abs(value) >= 1e-6 && std::abs(value) < 1e16);
+  const auto [end, error] = readable
+                                ? std::to_chars(buffer.data(), last, value, std::chars_format::fixed)
+                                : std::to_chars(buffer.data(), last, value);
   return {buffer.data(), end};
 }
 
@@ -93,6 +98,7 @@ std::optional<double> leading_number(std::string_view& text) {
 struct Parsed {
   double value = 0;      // in SI (a duration: in ps)
   std::string trouble;   // empty when good
+  double factor = 1;     // of the unit
 };
 
 Parsed parse_quantity(std::string_view text, Unit unit) {
@@ -110,7 +116,7 @@ Parsed parse_quantity(std::string_view text, Unit unit) {
   text.remove_prefix(first);
   for (const UnitWord& u : units_of(unit)) {
     if (text == u.word) {
-      return {*number * u.factor, {}};
+      return {*number * u.factor, {}, u.factor};
     }
   }
   return {0, quote(whole) + " has an unknown unit " + quote(text) + "; write one of " + units};
@@ -208,6 +214,12 @@ struct Codec<Duration> {
       return node.scalar + " is out of range (expected 0 s to 100 d)";
     }
     value = {static_cast<std::int64_t>(std::floor(parsed.value + 0.5))};
+    std::int64_t whole = 0;  // exact beyond 2^53 ps, too
+    const char* const last = node.scalar.data() + node.scalar.size();
+    if (const auto [end, error] = std::from_chars(node.scalar.data(), last, whole);
+        error == std::errc{} && *end != '.' && *end != 'e' && *end != 'E') {
+      value = {whole * static_cast<std::int64_t>(parsed.factor)};
+    }
     return {};
   }
   /// In the largest unit that reads back to the same picoseconds; minutes and more only as whole numbers.
@@ -221,8 +233,11 @@ struct Codec<Duration> {
       const bool plain = unit.factor <= static_cast<double>(kPsPerSecond)
                              ? number >= 1
                              : number == std::floor(number) && number >= (unit.word == "min" ? 2 : 1);
-      if (plain && std::floor(number * unit.factor + 0.5) == static_cast<double>(value.ps)) {
-        return shortest(number) + " " + std::string(unit.word);
+      Node node;
+      node.scalar = shortest(number) + " " + std::string(unit.word);
+      Duration back;
+      if (plain && read(node, back).empty() && back == value) {
+        return node.scalar;
       }
     }
     return std::to_string(value.ps) + " ps";
@@ -267,6 +282,11 @@ std::string range_text(const Field<T>& field) {
     return "at least " + Codec<T>::write(*field.min);
   }
   return field.max ? "at most " + Codec<T>::write(*field.max) : "";
+}
+
+std::string with_article(const std::string& noun) {
+  const bool none = noun.starts_with("true");
+  return (none ? "" : noun.starts_with('a') ? "an " : "a ") + noun;
 }
 
 std::string_view kind_name(Node::Kind kind) {
@@ -457,7 +477,7 @@ void Section::describe(const Field<T>& field, std::string_view type_suffix, std:
 template <class T>
 bool Section::read(const Node& node, const std::string& path, const Field<T>& field, T& value) {
   if (node.kind != Node::Kind::scalar) {
-    faults_->add(node.place, path, "expected a " + Codec<T>::type() + ", found " +
+    faults_->add(node.place, path, "expected " + with_article(Codec<T>::type()) + ", found " +
                                        std::string(kind_name(node.kind)));
     return false;
   }

@@ -192,7 +192,7 @@ void read_workload(Section& root, Draft& draft) {
                                  "is found by simulation. Excludes `rate`.",
                                  .fallback_text = "0.7; of a trace, its own speed", .min = 0.001, .max = 10.0});
     const auto rate = s.find<yaml::PerSecond>({.key = "rate", .doc = "Requests/s. Excludes `load`.",
-                                               .fallback_text = "from `load`", .min = yaml::PerSecond{1e-6},
+                                               .fallback_text = "from `load`", .min = yaml::PerSecond{0.001},
                                                .max = yaml::PerSecond{1e7}});
     draft.rate_place = s.place(rate ? "rate" : "load");
     if (rate && draft.load) {
