@@ -24,9 +24,9 @@ struct RecordedCase {
   std::int32_t long_prefill_threshold = 0, watermark_blocks = 0;
   NodeSettings settings;  // cost: affine, on both levels
   std::int64_t h0_ps = 0, h1_ps = 0, token_ps = 0, context_ps = 0;
-  std::vector<ScriptEvent> deliveries;       // in file order
-  std::vector<RecordedRequest> requests;     // by id
-  std::vector<Step> steps;                   // ids, tokens, before, planned, start, lasts; no flags
+  std::vector<ScriptEvent> deliveries;    // in file order
+  std::vector<RecordedRequest> requests;  // by id
+  std::vector<Step> steps;                // ids, tokens, before, planned, start, lasts; no flags
 
   /// The rules that SlowNode has decide this case.
   [[nodiscard]] bool plain() const {

@@ -44,7 +44,8 @@ void expect_same_requests(const RecordedCase& c, const SlowNode& node) {
     ASSERT_EQ(got.first_token, want.first_token) << c.id << " request " << i;
     ASSERT_EQ(got.last_token, want.last_token) << c.id << " request " << i;
     ASSERT_EQ(got.produced, want.produced) << c.id << " request " << i;
-    ASSERT_EQ(got.preempted.size(), static_cast<std::size_t>(want.preemptions)) << c.id << " request " << i;
+    ASSERT_EQ(got.preempted.size(), static_cast<std::size_t>(want.preemptions))
+        << c.id << " request " << i;
     ASSERT_EQ(got.end == End::unfinished, want.stuck) << c.id << " request " << i;
   }
 }

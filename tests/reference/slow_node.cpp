@@ -66,7 +66,8 @@ void SlowNode::run_until(Time t) {
       }
       plan_due_ = Time::never();
       plan(due);
-    } else if (!in_flight_.empty() && in_flight_.front().start + in_flight_.front().lasts <= t) {
+    } else if (!in_flight_.empty() &&
+               steps_[in_flight_.front()].start + steps_[in_flight_.front()].lasts <= t) {
       complete_oldest();
     } else {
       return;
@@ -75,16 +76,46 @@ void SlowNode::run_until(Time t) {
 }
 
 void SlowNode::complete_oldest() {
-  const Step step = std::move(in_flight_.front());
+  Step& step = steps_[in_flight_.front()];
   in_flight_.pop_front();
+  step.ended = true;
   const Time when = step.start + step.lasts;
+  book_step(step, when);
   for (const Entry& entry : step.entries) {
     if (entry.samples) {
       deliver_token(entry, when);
     }
   }
-  ++steps_done_;
   plan_due_ = when;
+}
+
+void SlowNode::book(RequestId id, Moment moment, Time until) {
+  Live& live = live_[id];
+  facts_[id].moments[static_cast<std::size_t>(moment)] += until - live.mark;
+  live.mark = until;
+}
+
+// Its wait counts as waiting for steps in flight if no schedule() call has passed it by.
+void SlowNode::book_admission(RequestId id, const Step& step) {
+  const bool passed_by = live_[id].arrived <= last_plan_;
+  book(id, passed_by ? Moment::queued : Moment::step_in_flight, step.planned);
+  book(id, Moment::step_in_flight, std::max(step.planned, device_free_));
+}
+
+void SlowNode::book_step(const Step& step, Time end) {
+  const bool prefill =
+      std::any_of(step.entries.begin(), step.entries.end(), [](const Entry& e) { return e.chunk; });
+  for (const Entry& entry : step.entries) {
+    const auto live = live_.find(entry.id);
+    if (live == live_.end()) {
+      continue;
+    }
+    if (!entry.chunk) {
+      book(entry.id, prefill ? Moment::others_prefill : Moment::decode, end);
+    } else if (entry.samples) {
+      book(entry.id, entry.epoch > 0 ? Moment::recomputed : Moment::own_prefill, end);
+    }
+  }
 }
 
 void SlowNode::deliver_token(const Entry& entry, Time when) {
@@ -111,10 +142,7 @@ void SlowNode::deliver_token(const Entry& entry, Time when) {
 
 void SlowNode::plan(Time now) {
   take_in(now);
-  for (;;) {
-    if (running_.empty() && waiting_.empty()) {
-      return;
-    }
+  while (!running_.empty() || !waiting_.empty()) {
     Step step = schedule(now);
     const bool empty = step.entries.empty(), preempted = !step.preempted.empty();
     step.start = std::max(now, device_free_);
@@ -125,14 +153,15 @@ void SlowNode::plan(Time now) {
     }
     if (!empty) {
       device_free_ = step.start + step.lasts;
-      in_flight_.push_back(std::move(step));
+      in_flight_.push_back(steps_.size() - 1);
       if (static_cast<std::int32_t>(in_flight_.size()) >= settings_.steps_in_flight) {
-        return;
+        break;
       }
     } else if (!in_flight_.empty() || !preempted) {
-      return;
+      break;
     }
   }
+  last_plan_ = now;
 }
 
 void SlowNode::take_in(Time now) {
@@ -148,6 +177,7 @@ void SlowNode::take_in(Time now) {
     live.prompt = live.tokens = letter.prompt_tokens;
     live.output = letter.output_tokens;
     live.stop_token = letter.stop_token;
+    live.arrived = live.mark = letter.arrives;
     waiting_.push_back(letter.id);
     mailbox_.erase(mailbox_.begin());
   }
@@ -180,9 +210,8 @@ void SlowNode::serve_running(Step& step, std::int32_t& budget) {
     const bool last_token_on_its_way =
         live.placeholders > 0 && !live.stop_token &&
         live.computed + 2 - live.placeholders >= live.prompt + live.output;
-    const std::int32_t tokens =
-        std::min({live.tokens + live.placeholders - live.computed, budget,
-                  settings_.max_model_len - 1 - live.computed});
+    const std::int32_t tokens = std::min({live.tokens + live.placeholders - live.computed, budget,
+                                          settings_.max_model_len - 1 - live.computed});
     if (last_token_on_its_way || tokens <= 0) {
       continue;
     }
@@ -213,6 +242,10 @@ void SlowNode::preempt_last(Step& step) {
   running_.pop_back();
   release(victim);
   Live& live = live_[victim];
+  if (live.computed < live.at_admission) {
+    const Time until = std::max({step.planned, device_free_, live.mark});
+    book(victim, live.epoch > 0 ? Moment::recomputed : Moment::own_prefill, until);
+  }
   live.computed = live.placeholders = 0;
   ++live.epoch;
   waiting_.push_front(victim);
@@ -235,6 +268,7 @@ void SlowNode::admit(Step& step, std::int32_t& budget) {
     step.admitted.push_back(id);
     if (facts_[id].first_scheduled.is_never()) {
       facts_[id].first_scheduled = step.planned;
+      book_admission(id, step);
     }
     add_entry(step, id, tokens);
     budget -= tokens;
@@ -285,8 +319,16 @@ void SlowNode::cancel(RequestId id, Time when) {
   }
   if (std::find(waiting_.begin(), waiting_.end(), id) != waiting_.end()) {
     end(id, End::cancelled, when);
+    forget_unseen(id, when);
   } else {
     live_[id].cancel_asked = true;
+  }
+}
+
+// A first token whose answer is still on its way: nobody has seen it yet, and nobody will.
+void SlowNode::forget_unseen(RequestId id, Time when) {
+  if (facts_[id].first_token + settings_.response_latency > when) {
+    facts_[id].first_token = Time::never();
   }
 }
 
@@ -297,7 +339,9 @@ void SlowNode::crash(Time when) {
   }
   mailbox_.clear();
   while (!live_.empty()) {
-    end(live_.begin()->first, End::failed, when);
+    const RequestId id = live_.begin()->first;
+    end(id, End::failed, when);
+    forget_unseen(id, when);
   }
   in_flight_.clear();
   plan_due_ = Time::never();

@@ -1,9 +1,11 @@
 // A serving node that hides nothing behind algebra: one loop iteration for each engine step, one
-// counter for each request. It is what the fast node of env/node is compared with, integer by integer.
+// counter for each request. It is what the fast node of env/node is compared with, integer by
+// integer.
 //
-// The rules are those of vLLM's V1 scheduler as ../shared/data/vllm/README.md states them: first come
-// first served, no prefix caching, no cap on long prefills, no watermark, admission asks for the whole
-// sequence to fit. It is itself validated on that page's recordings (recordings_test.cpp).
+// The rules are those of vLLM's V1 scheduler as ../shared/data/vllm/README.md states them: first
+// come first served, no prefix caching, no cap on long prefills, no watermark, admission asks for
+// the whole sequence to fit. It is itself validated on that page's recordings
+// (recordings_test.cpp).
 #pragma once
 
 #include <cstdint>
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "env/base/units.h"
+#include "env/node/request.h"
 #include "env/node/settings.h"
 
 namespace yardmaster::reference {
@@ -22,7 +25,12 @@ using RequestId = std::uint32_t;
 
 /// Something that happens to a node from outside.
 struct ScriptEvent {
-  enum class Kind : std::uint8_t { crash, deliver, cancel, cost_level };  // crash: loses letters too
+  enum class Kind : std::uint8_t {
+    crash,
+    deliver,
+    cancel,
+    cost_level
+  };  // crash: loses letters too
   Kind kind = Kind::deliver;
   Time at;                         // when it is done; for a delivery, when it is sent
   Time arrives{};                  // deliver: at the node, not before `at`
@@ -40,11 +48,12 @@ enum class End : std::uint8_t { unfinished, finished, cancelled, failed };
 struct RequestFacts {
   Time first_scheduled = Time::never();  // the schedule() call, not the step's start
   Time first_token = Time::never();
-  Time last_token = Time::never();       // the newest one, for a request that did not finish
-  std::vector<Time> preempted;           // the schedule() calls
+  Time last_token = Time::never();  // the newest one, for a request that did not finish
+  std::vector<Time> preempted;      // the schedule() calls
   std::int32_t produced = 0;
   End end = End::unfinished;
-  Time ended = Time::never();            // for a cancelled one: when it took effect
+  Time ended = Time::never();  // for a cancelled one: when it took effect
+  Moments moments{};           // from its arrival to its last token's step; no network
 };
 
 /// One entry of a step.
@@ -53,8 +62,8 @@ struct Entry {
   std::int32_t tokens = 0, before = 0;  // computed in this step; computed before it
   bool chunk = false;                   // still computing what it had when it was admitted
   bool samples = false;
-  std::int32_t epoch = 0;               // preemptions of the request when this was planned
-  bool past_prompt = false;             // computed before >= prompt
+  std::int32_t epoch = 0;    // preemptions of the request when this was planned
+  bool past_prompt = false;  // computed before >= prompt
 };
 
 /// One schedule() call that planned or preempted something.
@@ -65,6 +74,7 @@ struct Step {
   std::vector<RequestId> admitted, preempted;
   std::int32_t free_blocks = 0;  // right after schedule()
   std::int32_t level = 0;
+  bool ended = false;  // a crash voids steps under way
 };
 
 /// Time of a step. The default asks StepCost.
@@ -75,9 +85,12 @@ Duration compiled_step_time(const NodeSettings&, const Step&);
 class SlowNode {
  public:
   explicit SlowNode(const NodeSettings& settings, StepTime step_time = compiled_step_time)
-      : settings_(settings), step_time_(std::move(step_time)), free_blocks_(settings.usable_blocks) {}
+      : settings_(settings),
+        step_time_(std::move(step_time)),
+        free_blocks_(settings.usable_blocks) {}
 
-  /// Runs to the event's instant and lets it happen: after what completes then, before the node plans.
+  /// Runs to the event's instant and lets it happen: after what completes then, before the node
+  /// plans.
   void apply(const ScriptEvent& event);
   /// Runs until nothing more happens.
   void drain() { run_until(Time::never()); }
@@ -86,8 +99,7 @@ class SlowNode {
   void run_until(Time t);
 
   [[nodiscard]] const std::map<RequestId, RequestFacts>& facts() const { return facts_; }
-  [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }  // all that were planned
-  [[nodiscard]] std::int64_t steps_done() const { return steps_done_; }
+  [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }  // planned, or preempting
   [[nodiscard]] std::int64_t tokens() const { return tokens_; }            // sampled and delivered
   [[nodiscard]] std::int32_t running() const { return static_cast<std::int32_t>(running_.size()); }
   [[nodiscard]] std::int32_t waiting() const { return static_cast<std::int32_t>(waiting_.size()); }
@@ -97,13 +109,14 @@ class SlowNode {
   struct Live {
     std::int32_t prompt = 0, output = 0;
     bool stop_token = false;
-    std::int32_t tokens = 0;        // prompt and received output
+    std::int32_t tokens = 0;  // prompt and received output
     std::int32_t computed = 0;
     std::int32_t placeholders = 0;  // sampled, not yet received
     std::int32_t blocks = 0;
     std::int32_t at_admission = 0;  // tokens when it was last admitted
     std::int32_t epoch = 0;
     bool cancel_asked = false;
+    Time arrived, mark;  // mark: up to here every picosecond has its moment
   };
   void complete_oldest();
   void deliver_token(const Entry& entry, Time when);
@@ -115,10 +128,14 @@ class SlowNode {
   void admit(Step& step, std::int32_t& budget);
   void add_entry(Step& step, RequestId id, std::int32_t tokens);
   void preempt_last(Step& step);
+  void book(RequestId id, Moment moment, Time until);
+  void book_admission(RequestId id, const Step& step);
+  void book_step(const Step& step, Time end);
   void release(RequestId id);
   void end(RequestId id, End how, Time when);
   void crash(Time when);
   void cancel(RequestId id, Time when);
+  void forget_unseen(RequestId id, Time when);
   void post(const ScriptEvent& letter);
   [[nodiscard]] Time next_plan() const;
 
@@ -128,16 +145,18 @@ class SlowNode {
   std::map<RequestId, Live> live_;
   std::vector<RequestId> running_;
   std::deque<RequestId> waiting_;
-  std::vector<ScriptEvent> mailbox_;  // on their way or not yet seen, by arrival
-  std::deque<Step> in_flight_;
-  Time plan_due_ = Time::never();     // a step has just ended
+  std::vector<ScriptEvent> mailbox_;   // on their way or not yet seen, by arrival
+  std::deque<std::size_t> in_flight_;  // indices into steps_
+  Time plan_due_ = Time::never();      // a step has just ended
   Time device_free_{0};
+  Time last_plan_{-1};  // the schedule() call before the one under way
   std::map<RequestId, RequestFacts> facts_;
   std::vector<Step> steps_;
-  std::int64_t steps_done_ = 0, tokens_ = 0;
+  std::int64_t tokens_ = 0;
 };
 
 /// Runs a script from an idle node to the end.
-SlowNode run_script(const NodeSettings&, const std::vector<ScriptEvent>&, StepTime = compiled_step_time);
+SlowNode run_script(const NodeSettings&, const std::vector<ScriptEvent>&,
+                    StepTime = compiled_step_time);
 
 }  // namespace yardmaster::reference

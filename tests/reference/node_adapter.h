@@ -1,0 +1,81 @@
+// Drives env/node's Node by the scripts of SlowNode, as the simulation would or worse, and collects
+// the same facts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <random>
+#include <vector>
+
+#include "env/node/node.h"
+#include "tests/reference/slow_node.h"
+
+namespace yardmaster::reference {
+
+/// How the node is caught up between external events. Nothing of it may change a fact.
+struct Driving {
+  bool eager =
+      true;  // at every next_output and next_plan, as the simulation does; else only at events
+  int extra_cuts = 0;       // between two events, at random instants
+  bool copies = false;      // go on with a copy now and then
+  bool reuse_slots = true;  // a request that ended gives its slot to the next one
+  std::uint64_t seed = 1;
+};
+
+/// The fast node behind the interface of SlowNode.
+class FastNode : private FactSink {
+ public:
+  FastNode(const NodeSettings& settings, Driving driving)
+      : settings_(settings),
+        driving_(driving),
+        random_(driving.seed),
+        node_(node_id(0), settings_) {
+    log_.sink = this;
+  }
+  FastNode(const FastNode&) = delete;
+  FastNode& operator=(const FastNode&) = delete;
+
+  /// Runs to the event's instant and lets it happen.
+  void apply(const ScriptEvent& event);
+  /// Runs until nothing more happens.
+  void drain();
+
+  [[nodiscard]] const std::map<RequestId, RequestFacts>& facts() const { return facts_; }
+  [[nodiscard]] const std::map<RequestId, Request>& records() const { return records_; }
+  [[nodiscard]] Duration response_latency() const { return settings_.response_latency; }
+  [[nodiscard]] const NodeCounters& counters() const { return node_.counters(); }
+  [[nodiscard]] NodeLoad load(Time at) { return node_.load(settings_, requests_, at); }
+  [[nodiscard]] std::uint64_t digest() const { return log_.digest.value(); }
+  [[nodiscard]] const std::vector<Time>& output_times() const { return output_times_; }
+
+ private:
+  NodeContext context() { return {settings_, requests_, log_}; }
+  void on_fact(Fact fact, const TaskAddress& at, NodeId, Time when) override;
+  void run_until(Time t);
+  void run_events(Time t, bool inclusive_outputs);
+  void cut(Time before);
+  void collect(Time now);
+  void deliver(const ScriptEvent& event);
+  void cancel(const ScriptEvent& event);
+  void crash(Time now);
+  void take_record(TaskSlot slot, End end, Time when);
+  TaskSlot take_slot();
+  RequestId id_of(TaskSlot slot) const { return requests_[index(slot)].address.workflow; }
+
+  NodeSettings settings_;
+  Driving driving_;
+  std::mt19937_64 random_;
+  Node node_;
+  std::vector<Request> requests_;
+  std::vector<TaskSlot> free_slots_;
+  std::map<RequestId, TaskSlot> slot_of_;  // of those not seen to have ended
+  FactLog log_;
+  Time now_{0};
+  std::map<RequestId, RequestFacts> facts_;
+  std::map<RequestId, Request> records_;  // as they stood when they ended
+  std::vector<NodeOutput> outputs_;
+  std::vector<Time> output_times_;
+};
+
+}  // namespace yardmaster::reference

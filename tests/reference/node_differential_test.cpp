@@ -1,0 +1,270 @@
+// The fast node against the slow one: every integer of every request, over thousands of random
+// nodes, loads, memory pressures, crashes, cancellations and changes of speed; and against vLLM's
+// recordings.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+#include <string>
+
+#include "tests/reference/node_adapter.h"
+#include "tests/reference/random_trial.h"
+#include "tests/reference/recordings.h"
+#include "tests/reference/slow_node.h"
+
+namespace yardmaster::reference {
+namespace {
+
+std::string show(const RequestFacts& f) {
+  std::ostringstream out;
+  const auto when = [&](const char* name, Time t) {
+    out << " " << name << " " << (t.is_never() ? std::string("-") : std::to_string(t.ps));
+  };
+  constexpr const char* kEnds[] = {"unfinished", "finished", "cancelled", "failed"};
+  out << kEnds[static_cast<std::size_t>(f.end)];
+  when("at", f.ended);
+  when("scheduled", f.first_scheduled);
+  when("first_token", f.first_token);
+  for (const Time t : f.preempted) {
+    when("preempted", t);
+  }
+  return out.str();
+}
+
+/// What both nodes can tell.
+bool same(const RequestFacts& a, const RequestFacts& b) {
+  return a.end == b.end && a.ended == b.ended && a.first_scheduled == b.first_scheduled &&
+         a.first_token == b.first_token && a.preempted == b.preempted;
+}
+
+FastNode& run(FastNode& node, const std::vector<ScriptEvent>& script) {
+  for (const ScriptEvent& event : script) {
+    node.apply(event);
+  }
+  node.drain();
+  return node;
+}
+
+/// Empty when both agree, else the first request that they disagree on.
+std::string difference(const SlowNode& slow, const FastNode& fast) {
+  if (slow.facts().size() != fast.facts().size()) {
+    return "different numbers of requests";
+  }
+  for (const auto& [id, want] : slow.facts()) {
+    const RequestFacts& got = fast.facts().at(id);
+    if (!same(want, got)) {
+      return "request " + std::to_string(id) + "\n    slow: " + show(want) +
+             "\n    fast: " + show(got);
+    }
+  }
+  return "";
+}
+
+/// Counters of the fast node against the steps that the slow one has made.
+std::string counter_difference(const SlowNode& slow, const FastNode& fast) {
+  const NodeCounters& got = fast.counters();
+  std::ostringstream out;
+  const auto compare = [&](const char* name, std::int64_t want, std::int64_t have) {
+    if (want != have) {
+      out << name << ": slow " << want << ", fast " << have << "; ";
+    }
+  };
+  std::int64_t steps = 0, prefill = 0, decode = 0, context = 0, pairs = 0, preemptions = 0;
+  Duration busy, busy_with_prefill;
+  for (const Step& step : slow.steps()) {
+    bool chunks = false;
+    preemptions += static_cast<std::int64_t>(step.preempted.size());
+    if (!step.ended) {
+      continue;  // empty, or void by a crash
+    }
+    ++steps;
+    for (const Entry& e : step.entries) {
+      chunks = chunks || e.chunk;
+    }
+    for (const Entry& e : step.entries) {
+      if (e.chunk) {
+        prefill += e.tokens;
+        pairs += 2LL * e.before * e.tokens + static_cast<std::int64_t>(e.tokens) * e.tokens;
+      } else {
+        decode += 1;
+        context += e.before;
+      }
+    }
+    busy += step.lasts;
+    busy_with_prefill += chunks ? step.lasts : Duration::zero();
+  }
+  compare("steps", steps, got.steps);
+  compare("prefill_tokens", prefill, got.prefill_tokens);
+  compare("decode_tokens", decode, got.decode_tokens);
+  compare("context_tokens", context, got.context_tokens);
+  compare("chunk_pairs", pairs, got.chunk_pairs);
+  compare("preemptions", preemptions, got.preemptions);
+  compare("busy", busy.ps, got.busy.ps);
+  compare("busy_with_prefill", busy_with_prefill.ps, got.busy_with_prefill.ps);
+  return out.str();
+}
+
+/// Moments of the requests that finished, and that they sum to their latency.
+std::string moment_difference(const SlowNode& slow, const FastNode& fast) {
+  for (const auto& [id, want] : slow.facts()) {
+    if (want.end != End::finished) {
+      continue;
+    }
+    const Request& got = fast.records().at(id);
+    Duration sum;
+    for (std::size_t m = 0; m < kMomentCount; ++m) {
+      const bool network = m == static_cast<std::size_t>(Moment::network);
+      const Duration wanted = network ? fast.response_latency() : want.moments[m];
+      sum += got.moments[m];
+      if (got.moments[m] != wanted) {
+        return "request " + std::to_string(id) + " " + kMomentNames[m] + ": slow " +
+               std::to_string(wanted.ps) + ", fast " + std::to_string(got.moments[m].ps);
+      }
+    }
+    if (sum != got.last_token - got.delivered) {
+      return "request " + std::to_string(id) + ": the moments do not sum to the latency";
+    }
+  }
+  return "";
+}
+
+/// Removes events one by one as long as the two still disagree: a case to look at.
+Trial shrink(Trial trial, Driving driving) {
+  for (bool smaller = true; smaller;) {
+    smaller = false;
+    for (std::size_t i = trial.script.size(); i-- > 0;) {
+      Trial candidate = trial;
+      const ScriptEvent gone = candidate.script[i];
+      candidate.script.erase(candidate.script.begin() + static_cast<std::ptrdiff_t>(i));
+      if (gone.kind == ScriptEvent::Kind::deliver) {
+        std::erase_if(candidate.script, [&](const ScriptEvent& e) {
+          return e.kind == ScriptEvent::Kind::cancel && e.id == gone.id;
+        });
+      }
+      FastNode fast(candidate.settings, driving);
+      if (!difference(run_script(candidate.settings, candidate.script), run(fast, candidate.script))
+               .empty()) {
+        trial = std::move(candidate);
+        smaller = true;
+      }
+    }
+  }
+  return trial;
+}
+
+std::string smallest_case(const Trial& trial, Driving driving) {
+  const Trial small = shrink(trial, driving);
+  FastNode fast(small.settings, driving);
+  return describe(small) +
+         difference(run_script(small.settings, small.script), run(fast, small.script));
+}
+
+/// How a seed's trial is driven.
+Driving driving_of(std::uint64_t seed) {
+  Driving driving;
+  driving.seed = seed;
+  driving.eager = seed % 3 != 0;
+  driving.extra_cuts = static_cast<int>(seed % 5);
+  driving.copies = seed % 7 == 0;
+  return driving;
+}
+
+void expect_equal_nodes(std::uint64_t first, std::uint64_t last, bool mishaps) {
+  int preempted = 0, cancelled = 0, failed = 0;
+  for (std::uint64_t seed = first; seed < last; ++seed) {
+    const Trial trial = random_trial(seed, mishaps);
+    const Driving driving = driving_of(seed);
+    const SlowNode slow = run_script(trial.settings, trial.script);
+    FastNode fast(trial.settings, driving);
+    run(fast, trial.script);
+    ASSERT_EQ(difference(slow, fast), "") << smallest_case(trial, driving);
+    const bool crashed = std::any_of(trial.script.begin(), trial.script.end(), [](const auto& e) {
+      return e.kind == ScriptEvent::Kind::crash;
+    });
+    if (!crashed) {  // of the step that a crash voids the fast node has counted the work already
+      ASSERT_EQ(counter_difference(slow, fast), "") << describe(trial);
+    }
+    ASSERT_EQ(moment_difference(slow, fast), "") << describe(trial);
+    for (const auto& [id, facts] : slow.facts()) {
+      preempted += facts.preempted.empty() ? 0 : 1;
+      cancelled += facts.end == End::cancelled ? 1 : 0;
+      failed += facts.end == End::failed ? 1 : 0;
+    }
+  }
+  std::printf("%d requests preempted, %d cancelled, %d failed\n", preempted, cancelled, failed);
+  EXPECT_GT(preempted, 200);  // or the trials are too tame to say anything
+  if (mishaps) {
+    EXPECT_GT(cancelled, 200);
+    EXPECT_GT(failed, 200);
+  }
+}
+
+TEST(NodeDifferential, FastNodeEqualsSlowNodeInEveryIntegerUnderLoadAndMemoryPressure) {
+  expect_equal_nodes(1, 4001, false);
+}
+
+TEST(NodeDifferential, FastNodeEqualsSlowNodeInEveryIntegerWithCrashesCancelsAndSlowdowns) {
+  expect_equal_nodes(100'001, 104'001, true);
+}
+
+/// The real server refuses what could never be served; so does the simulation, at its door.
+bool servable(const RecordedCase& c) {
+  const NodeSettings& n = c.settings;
+  return n.max_num_batched_tokens >= n.max_num_seqs &&
+         blocks_for(n.max_model_len) <= n.usable_blocks &&
+         std::all_of(c.deliveries.begin(), c.deliveries.end(),
+                     [&](const ScriptEvent& e) { return e.prompt_tokens < n.max_model_len; });
+}
+
+/// Ends by a stop token that nobody foresees are not in the fast node's rules (yet).
+bool ends_by_length(const RecordedCase& c) {
+  return std::none_of(c.deliveries.begin(), c.deliveries.end(),
+                      [](const ScriptEvent& e) { return e.stop_token; });
+}
+
+void expect_as_recorded(const RecordedCase& c, const FastNode& node) {
+  for (std::size_t i = 0; i < c.requests.size(); ++i) {
+    const RecordedRequest& want = c.requests[i];
+    const RequestFacts& got = node.facts().at(static_cast<RequestId>(i));
+    ASSERT_EQ(got.first_scheduled, want.first_scheduled) << c.id << " request " << i;
+    ASSERT_EQ(got.first_token, want.first_token) << c.id << " request " << i;
+    ASSERT_EQ(got.ended, want.last_token) << c.id << " request " << i;
+    ASSERT_EQ(got.preempted.size(), static_cast<std::size_t>(want.preemptions)) << c.id;
+  }
+}
+
+// The asynchronous recordings all hold some requests that end by a stop token. There the load is
+// replayed with ends by length, and compared with the slow node, which equals the recordings.
+TEST(NodeDifferential, FastNodeMeetsRecordedLoadsAsVllmDid) {
+  int recorded = 0, compared = 0;
+  for (const char* file : {"vllm-0.32_sync_cases.jsonl.gz", "vllm-0.32_async_cases.jsonl.gz"}) {
+    for (RecordedCase& c : read_recordings(data_folder() + "/vllm/" + file)) {
+      if (!c.plain() || !servable(c)) {
+        continue;
+      }
+      const bool exact = ends_by_length(c);
+      for (ScriptEvent& delivery : c.deliveries) {
+        delivery.stop_token = false;
+      }
+      const SlowNode slow = run_script(c.settings, c.deliveries);
+      FastNode fast(c.settings, {});
+      ASSERT_EQ(difference(slow, run(fast, c.deliveries)), "") << c.id;
+      ++compared;
+      if (exact) {
+        expect_as_recorded(c, fast);
+        ++recorded;
+      }
+    }
+  }
+  if (compared == 0) {
+    GTEST_SKIP() << "no recordings under " << data_folder();
+  }
+  std::printf("%d loads replayed, %d of them against the recorded times themselves\n", compared,
+              recorded);
+  EXPECT_GE(recorded, 20);
+  EXPECT_GE(compared - recorded, 10);
+}
+
+}  // namespace
+}  // namespace yardmaster::reference

@@ -1,0 +1,176 @@
+#include "tests/reference/random_trial.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <sstream>
+
+#include "tests/unit/hardware/specimens.h"
+
+namespace yardmaster::reference {
+namespace {
+
+/// Integers from a generator that the standard fixes, without the library's distributions.
+class Dice {
+ public:
+  explicit Dice(std::uint64_t seed) : engine_(seed) {}
+  /// Uniform in [low, high].
+  std::int64_t between(std::int64_t low, std::int64_t high) {
+    return low + static_cast<std::int64_t>(engine_() % static_cast<std::uint64_t>(high - low + 1));
+  }
+  std::int32_t tokens(std::int64_t low, std::int64_t high) {
+    return static_cast<std::int32_t>(between(low, high));
+  }
+  bool one_in(std::int64_t n) { return between(1, n) == 1; }
+  template <class T>
+  T pick(std::initializer_list<T> values) {
+    return values.begin()[between(0, static_cast<std::int64_t>(values.size()) - 1)];
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+/// Costs that collide on a coarse grid of time, are odd enough never to, or come from the formula.
+StepCost random_cost(Dice& dice, const NodeSettings& n) {
+  const StepLimits limits{n.max_num_seqs, n.max_num_batched_tokens};
+  if (dice.one_in(4)) {
+    const double slow = dice.one_in(2) ? 1.0 : 2.7;
+    return StepCost(specimens::gpu(), specimens::model(), specimens::engine(), 1, limits, slow);
+  }
+  if (dice.one_in(3)) {  // a grid: many things in the same instant
+    return StepCost::affine({1000 * dice.between(1, 3)}, {0}, {0}, {0}, limits);
+  }
+  const auto odd = [&](std::int64_t scale) {
+    return Duration{dice.one_in(3) ? 0 : dice.between(1, scale)};
+  };
+  return StepCost::affine({dice.between(1, 20'000'000)}, odd(300'000), odd(90'000), odd(700),
+                          limits);
+}
+
+NodeSettings random_settings(Dice& dice) {
+  NodeSettings n;
+  n.max_num_seqs = dice.pick({1, 2, 3, 5, 8, 16, 64});
+  n.max_num_batched_tokens = n.max_num_seqs +
+                             dice.pick({0, 1, 3, 16, 40, 100, 256, 1000}) * dice.tokens(0, 1) +
+                             dice.tokens(0, 30);
+  n.max_model_len = dice.pick({20, 33, 64, 100, 160, 300, 1000});
+  n.usable_blocks = blocks_for(n.max_model_len) + dice.pick({0, 0, 1, 2, 5, 20, 500});
+  n.steps_in_flight = dice.tokens(1, 2);
+  n.response_latency = {dice.pick({0, 0, 1000, 1'234'567})};
+  for (StepCost& cost : n.cost) {
+    cost = random_cost(dice, n);
+  }
+  return n;
+}
+
+/// A length in [1, most]: anything, small, large, or about a border of blocks.
+std::int32_t random_length(Dice& dice, std::int32_t most) {
+  switch (dice.between(0, 3)) {
+    case 0:
+      return dice.tokens(1, most);
+    case 1:
+      return dice.tokens(1, std::min(most, 12));
+    case 2:
+      return std::clamp(16 * dice.tokens(1, 8) + dice.tokens(-1, 1), 1, most);
+    default:
+      return dice.tokens(std::max(1, most - 20), most);
+  }
+}
+
+ScriptEvent random_delivery(Dice& dice, const NodeSettings& n, bool decodes_only, Time at) {
+  ScriptEvent event;
+  event.at = event.arrives = at;
+  event.prompt_tokens = decodes_only ? dice.tokens(1, 3) : random_length(dice, n.max_model_len - 1);
+  event.output_tokens = random_length(dice, n.max_model_len - event.prompt_tokens);
+  return event;
+}
+
+}  // namespace
+
+Trial random_trial(std::uint64_t seed, bool mishaps) {
+  Dice dice(seed);
+  Trial trial;
+  trial.seed = seed;
+  NodeSettings& n = trial.settings = random_settings(dice);
+  const Duration step = n.cost[0].decode(1, 20).first;
+  const bool decodes_only = dice.one_in(5), flights = dice.one_in(3), grid = dice.one_in(3);
+  const bool crashes = mishaps && dice.one_in(2), cancels = mishaps && dice.one_in(2),
+             slows = mishaps && dice.one_in(2);
+  const std::int64_t spread =
+      dice.pick<std::int64_t>({0, 1, 4, 30, 200});  // steps between deliveries
+  const std::int64_t requests = dice.pick<std::int64_t>({1, 2, 3, 6, 20, 60});
+  Time now{0};
+  std::vector<RequestId> sent;
+  while (static_cast<std::int64_t>(sent.size()) < requests) {
+    if (!dice.one_in(3)) {
+      now = now +
+            (grid ? step * dice.between(0, spread) : Duration{dice.between(0, spread * step.ps)});
+    }
+    ScriptEvent event = random_delivery(dice, n, decodes_only, now);
+    if (crashes && dice.one_in(12)) {
+      event.kind = ScriptEvent::Kind::crash;
+    } else if (slows && dice.one_in(6)) {
+      event.kind = ScriptEvent::Kind::cost_level;
+      event.level = dice.tokens(0, 1);
+    } else if (cancels && !sent.empty() && dice.one_in(3)) {
+      event.kind = ScriptEvent::Kind::cancel;
+      event.id =
+          sent[sent.size() - 1 -
+               static_cast<std::size_t>(dice.between(
+                   0, std::min<std::int64_t>(5, static_cast<std::int64_t>(sent.size()) - 1)))];
+    } else {
+      event.id = static_cast<RequestId>(sent.size());
+      sent.push_back(event.id);
+      if (flights) {
+        event.arrives =
+            now + (grid ? step * dice.between(0, 3) : Duration{dice.between(0, 3 * step.ps)});
+      }
+    }
+    trial.script.push_back(event);
+  }
+  // Failures come before everything else of their instant.
+  std::stable_sort(trial.script.begin(), trial.script.end(), [](const auto& a, const auto& b) {
+    const bool first_a = a.kind == ScriptEvent::Kind::crash,
+               first_b = b.kind == ScriptEvent::Kind::crash;
+    return a.at != b.at ? a.at < b.at : first_a > first_b;
+  });
+  // A request cannot be cancelled before it was sent, not even in the same instant.
+  std::vector<bool> seen(sent.size(), false);
+  std::erase_if(trial.script, [&](const ScriptEvent& event) {
+    if (event.kind == ScriptEvent::Kind::deliver) {
+      seen[event.id] = true;
+    }
+    return event.kind == ScriptEvent::Kind::cancel && !seen[event.id];
+  });
+  return trial;
+}
+
+std::string describe(const Trial& trial) {
+  const NodeSettings& n = trial.settings;
+  std::ostringstream out;
+  out << "seed " << trial.seed << ": max_num_seqs " << n.max_num_seqs << ", max_num_batched_tokens "
+      << n.max_num_batched_tokens << ", max_model_len " << n.max_model_len << ", usable_blocks "
+      << n.usable_blocks << ", steps_in_flight " << n.steps_in_flight << ", response_latency "
+      << n.response_latency.ps << "\n";
+  for (std::size_t i = 0; i < n.cost.size(); ++i) {
+    const Segment one = n.cost[i].decode(1, 0);
+    out << "  cost " << i << ": one decode " << one.first.ps << " + " << one.growth.ps
+        << " a token\n";
+  }
+  constexpr const char* kNames[] = {"crash", "deliver", "cancel", "cost_level"};
+  for (const ScriptEvent& e : trial.script) {
+    out << "  " << e.at.ps << " " << kNames[static_cast<std::size_t>(e.kind)];
+    if (e.kind == ScriptEvent::Kind::deliver) {
+      out << " " << e.id << " arrives " << e.arrives.ps << " prompt " << e.prompt_tokens
+          << " output " << e.output_tokens;
+    } else if (e.kind == ScriptEvent::Kind::cancel) {
+      out << " " << e.id;
+    } else if (e.kind == ScriptEvent::Kind::cost_level) {
+      out << " " << e.level;
+    }
+    out << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace yardmaster::reference
