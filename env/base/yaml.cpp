@@ -144,8 +144,9 @@ class TreeBuilder final : public YAML::EventHandler {
     } else if (const auto first = std::find_if(map.node.entries.begin(), map.node.entries.end(),
                                                [&](const Entry& e) { return e.key == key.scalar; });
                first != map.node.entries.end()) {
-      faults_->add(key.place, path.empty() ? key.scalar : path + "." + key.scalar,
-                   "duplicate key; it stands at line " + std::to_string(first->place.line) + " already");
+      faults_->add(
+          key.place, path.empty() ? key.scalar : path + "." + key.scalar,
+          "duplicate key; it stands at line " + std::to_string(first->place.line) + " already");
     } else {
       map.skip = false;
     }
@@ -221,8 +222,9 @@ Node* descend(Node& node, const std::string& part, const Place& place, const std
     std::size_t i = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), i);
     if (error != std::errc{} || end != part.data() + part.size() || i >= node.items.size()) {
-      faults.add(place, path, "\"" + part + "\" is no index of a list of " +
-                                  std::to_string(node.items.size()) + " (counted from 0)");
+      faults.add(place, path,
+                 "\"" + part + "\" is no index of a list of " + std::to_string(node.items.size()) +
+                     " (counted from 0)");
       return nullptr;
     }
     return &node.items[i];

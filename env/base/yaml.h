@@ -1,9 +1,10 @@
 // The reader of YAML, and the only user of yaml-cpp (this header is free of it).
 //
 // A file becomes a tree of Nodes that know their places. A Section reads one map of it by typed
-// declarations: each call of get() states key, type, default, range and a sentence of documentation.
-// The same call checks the value, records it for the resolved text, and, when describing, becomes a
-// row of the reference. Nothing throws: faults are collected, all of them, with their places.
+// declarations: each call of get() states key, type, default, range and a sentence of
+// documentation. The same call checks the value, records it for the resolved text, and, when
+// describing, becomes a row of the reference. Nothing throws: faults are collected, all of them,
+// with their places.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@
 
 namespace yardmaster::yaml {
 
-/// Where something stands. `source` is a file, or the `--set` that brought it; lines count from 1, and
-/// 0 means the whole source.
+/// Where something stands. `source` is a file, or the `--set` that brought it; lines count from 1,
+/// and 0 means the whole source.
 struct Place {
   std::string source;
   int line = 0, column = 0;
@@ -32,7 +33,7 @@ struct Entry;
 struct Node {
   enum class Kind : std::uint8_t { null, scalar, list, map };
   Kind kind = Kind::null;
-  bool quoted = false;         // scalar: it was in quotes, so it is text
+  bool quoted = false;  // scalar: it was in quotes, so it is text
   Place place;
   std::string scalar;
   std::vector<Node> items;     // list
@@ -111,7 +112,7 @@ struct Field {
   std::optional<T> fallback = {};       // of get(): none means required
   std::string_view fallback_text = {};  // of find(): what absence means
   std::optional<T> min = {}, max = {};
-  std::string_view word = {};           // a word that stands for `word_value`, such as "unlimited"
+  std::string_view word = {};  // a word that stands for `word_value`, such as "unlimited"
   T word_value = {};
   Only only = {};
 };
@@ -129,8 +130,8 @@ using Words = std::vector<std::pair<std::string, E>>;
 /// One map, while it is read. Unknown keys are found by finish().
 class Section {
  public:
-  /// The root of a file. With `declarations`, describes instead of reading: values are defaults, optional
-  /// parts are visited once, and nothing is a fault.
+  /// The root of a file. With `declarations`, describes instead of reading: values are defaults,
+  /// optional parts are visited once, and nothing is a fault.
   Section(const Node& map, Faults&, std::vector<Declaration>* declarations = nullptr);
 
   /// The value, or the default. T: bool, int32_t, int64_t, double, string, Duration or a Quantity.
@@ -154,16 +155,18 @@ class Section {
   }
 
   using Visit = std::function<void(Section&)>;
-  /// A nested map; when it is absent it is visited as if empty. A bare value means `shorthand: value`.
-  void section(std::string_view key, std::string_view doc, const Visit&, std::string_view shorthand = {});
+  /// A nested map; when it is absent it is visited as if empty. A bare value means `shorthand:
+  /// value`.
+  void section(std::string_view key, std::string_view doc, const Visit&,
+               std::string_view shorthand = {});
   /// A nested map that may be absent: then it is not visited. Returns whether it was.
   bool optional_section(std::string_view key, std::string_view doc, const Visit&,
                         std::string_view shorthand = {});
   /// A map from names, which `placeholder` stands for in the reference, to maps.
   void named(std::string_view key, std::string_view doc, std::string_view placeholder,
              const std::function<void(Section&, const std::string&)>&);
-  /// A list of maps, each visited with its index at hand. Absent: `fallback_text` says what then holds,
-  /// or it is required when that is empty. Returns the number of items.
+  /// A list of maps, each visited with its index at hand. Absent: `fallback_text` says what then
+  /// holds, or it is required when that is empty. Returns the number of items.
   std::size_t list(std::string_view key, std::string_view doc, std::string_view fallback_text,
                    const std::function<void(Section&, std::size_t)>&);
 
@@ -174,7 +177,9 @@ class Section {
   /// A fault at the section itself.
   void fault(std::string_view message);
   /// Values were read and not one was wrong: further checks make sense.
-  [[nodiscard]] bool sound() const { return declarations_ == nullptr && faults_->size() == faults_before_; }
+  [[nodiscard]] bool sound() const {
+    return declarations_ == nullptr && faults_->size() == faults_before_;
+  }
   [[nodiscard]] bool describing() const { return declarations_ != nullptr; }
   /// Place of the key's value, or of the section.
   [[nodiscard]] const Place& place(std::string_view key) const;

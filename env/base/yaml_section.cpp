@@ -17,38 +17,55 @@ struct UnitWord {
 };
 
 constexpr std::array kDurationUnits = {
-    UnitWord{"ps", 1e0},     UnitWord{"ns", 1e3},      UnitWord{"us", 1e6},
-    UnitWord{"ms", 1e9},     UnitWord{"s", 1e12},      UnitWord{"min", 60e12},
-    UnitWord{"h", 3600e12},  UnitWord{"d", 86400e12},
+    UnitWord{"ps", 1e0}, UnitWord{"ns", 1e3},    UnitWord{"us", 1e6},    UnitWord{"ms", 1e9},
+    UnitWord{"s", 1e12}, UnitWord{"min", 60e12}, UnitWord{"h", 3600e12}, UnitWord{"d", 86400e12},
 };
 constexpr std::array kByteUnits = {
-    UnitWord{"B", 1.0},         UnitWord{"KB", 1e3},           UnitWord{"KiB", 1024.0},
-    UnitWord{"MB", 1e6},        UnitWord{"MiB", 1048576.0},    UnitWord{"GB", 1e9},
-    UnitWord{"GiB", 1073741824.0}, UnitWord{"TB", 1e12},       UnitWord{"TiB", 1099511627776.0},
+    UnitWord{"B", 1.0},
+    UnitWord{"KB", 1e3},
+    UnitWord{"KiB", 1024.0},
+    UnitWord{"MB", 1e6},
+    UnitWord{"MiB", 1048576.0},
+    UnitWord{"GB", 1e9},
+    UnitWord{"GiB", 1073741824.0},
+    UnitWord{"TB", 1e12},
+    UnitWord{"TiB", 1099511627776.0},
 };
-constexpr std::array kRateUnits = {
-    UnitWord{"/s", 1.0}, UnitWord{"/min", 1.0 / 60}, UnitWord{"/h", 1.0 / 3600}};
+constexpr std::array kRateUnits = {UnitWord{"/s", 1.0}, UnitWord{"/min", 1.0 / 60},
+                                   UnitWord{"/h", 1.0 / 3600}};
 constexpr std::array kBandwidthUnits = {
-    UnitWord{"B/s", 1.0},      UnitWord{"KB/s", 1e3},         UnitWord{"KiB/s", 1024.0},
-    UnitWord{"MB/s", 1e6},     UnitWord{"MiB/s", 1048576.0},  UnitWord{"GB/s", 1e9},
-    UnitWord{"GiB/s", 1073741824.0}, UnitWord{"TB/s", 1e12},  UnitWord{"Mbit/s", 125e3},
+    UnitWord{"B/s", 1.0},
+    UnitWord{"KB/s", 1e3},
+    UnitWord{"KiB/s", 1024.0},
+    UnitWord{"MB/s", 1e6},
+    UnitWord{"MiB/s", 1048576.0},
+    UnitWord{"GB/s", 1e9},
+    UnitWord{"GiB/s", 1073741824.0},
+    UnitWord{"TB/s", 1e12},
+    UnitWord{"Mbit/s", 125e3},
     UnitWord{"Gbit/s", 125e6},
 };
-constexpr std::array kFlopsUnits = {
-    UnitWord{"FLOP/s", 1.0}, UnitWord{"GFLOP/s", 1e9}, UnitWord{"TFLOP/s", 1e12},
-    UnitWord{"PFLOP/s", 1e15}};
+constexpr std::array kFlopsUnits = {UnitWord{"FLOP/s", 1.0}, UnitWord{"GFLOP/s", 1e9},
+                                    UnitWord{"TFLOP/s", 1e12}, UnitWord{"PFLOP/s", 1e15}};
 constexpr std::array kPowerUnits = {UnitWord{"W", 1.0}, UnitWord{"kW", 1e3}};
 constexpr std::array kPriceUnits = {UnitWord{"USD/h", 1.0}};
 
 std::span<const UnitWord> units_of(Unit unit) {
   switch (unit) {
-    case Unit::duration: return kDurationUnits;
-    case Unit::bytes: return kByteUnits;
-    case Unit::rate: return kRateUnits;
-    case Unit::bandwidth: return kBandwidthUnits;
-    case Unit::flops: return kFlopsUnits;
-    case Unit::power: return kPowerUnits;
-    case Unit::price: return kPriceUnits;
+    case Unit::duration:
+      return kDurationUnits;
+    case Unit::bytes:
+      return kByteUnits;
+    case Unit::rate:
+      return kRateUnits;
+    case Unit::bandwidth:
+      return kBandwidthUnits;
+    case Unit::flops:
+      return kFlopsUnits;
+    case Unit::power:
+      return kPowerUnits;
+    case Unit::price:
+      return kPriceUnits;
   }
   return {};
 }
@@ -72,9 +89,9 @@ std::string shortest(double value) {
   std::array<char, 64> buffer{};
   char* const last = buffer.data() + buffer.size();
   const bool readable = value == 0 || (std::abs(value) >= 1e-6 && std::abs(value) < 1e16);
-  const auto [end, error] = readable
-                                ? std::to_chars(buffer.data(), last, value, std::chars_format::fixed)
-                                : std::to_chars(buffer.data(), last, value);
+  const auto [end, error] =
+      readable ? std::to_chars(buffer.data(), last, value, std::chars_format::fixed)
+               : std::to_chars(buffer.data(), last, value);
   return {buffer.data(), end};
 }
 
@@ -96,9 +113,9 @@ std::optional<double> leading_number(std::string_view& text) {
 }
 
 struct Parsed {
-  double value = 0;      // in SI (a duration: in ps)
-  std::string trouble;   // empty when good
-  double factor = 1;     // of the unit
+  double value = 0;     // in SI (a duration: in ps)
+  std::string trouble;  // empty when good
+  double factor = 1;    // of the unit
 };
 
 Parsed parse_quantity(std::string_view text, Unit unit) {
@@ -222,7 +239,8 @@ struct Codec<Duration> {
     }
     return {};
   }
-  /// In the largest unit that reads back to the same picoseconds; minutes and more only as whole numbers.
+  /// In the largest unit that reads back to the same picoseconds; minutes and more only as whole
+  /// numbers.
   static std::string write(Duration value) {
     if (value.ps == 0) {
       return "0 s";
@@ -230,9 +248,10 @@ struct Codec<Duration> {
     for (std::size_t i = kDurationUnits.size(); i-- > 0;) {
       const UnitWord& unit = kDurationUnits[i];
       const double number = static_cast<double>(value.ps) / unit.factor;
-      const bool plain = unit.factor <= static_cast<double>(kPsPerSecond)
-                             ? number >= 1
-                             : number == std::floor(number) && number >= (unit.word == "min" ? 2 : 1);
+      const bool plain =
+          unit.factor <= static_cast<double>(kPsPerSecond)
+              ? number >= 1
+              : number == std::floor(number) && number >= (unit.word == "min" ? 2 : 1);
       Node node;
       node.scalar = shortest(number) + " " + std::string(unit.word);
       Duration back;
@@ -329,7 +348,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
       }
       const bool same = lower(a[i - 1]) == lower(b[j - 1]);
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (same ? 0 : 1)});
-      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1])) {
+      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+          lower(a[i - 2]) == lower(b[j - 1])) {
         d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
       }
     }
@@ -385,7 +405,8 @@ std::string nearest(std::string_view word, std::span<const std::string> known) {
   std::string best;
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : known) {
-    const bool inside = word.size() >= 3 && lower_case(candidate).find(lower_case(word)) != std::string::npos;
+    const bool inside =
+        word.size() >= 3 && lower_case(candidate).find(lower_case(word)) != std::string::npos;
     const std::size_t d = inside ? 1 : distance(word, candidate);
     if (d < least) {
       least = d;
@@ -477,8 +498,9 @@ void Section::describe(const Field<T>& field, std::string_view type_suffix, std:
 template <class T>
 bool Section::read(const Node& node, const std::string& path, const Field<T>& field, T& value) {
   if (node.kind != Node::Kind::scalar) {
-    faults_->add(node.place, path, "expected " + with_article(Codec<T>::type()) + ", found " +
-                                       std::string(kind_name(node.kind)));
+    faults_->add(node.place, path,
+                 "expected " + with_article(Codec<T>::type()) + ", found " +
+                     std::string(kind_name(node.kind)));
     return false;
   }
   if (!field.word.empty() && node.scalar == field.word) {
@@ -486,8 +508,7 @@ bool Section::read(const Node& node, const std::string& path, const Field<T>& fi
     return true;
   }
   std::string trouble = Codec<T>::read(node, value);
-  if (trouble.empty() &&
-      ((field.min && value < *field.min) || (field.max && *field.max < value))) {
+  if (trouble.empty() && ((field.min && value < *field.min) || (field.max && *field.max < value))) {
     trouble = node.scalar + " is out of range (expected " + range_text(field) + ")";
   }
   if (!trouble.empty() && !field.word.empty()) {
@@ -519,9 +540,10 @@ T Section::get(const Field<T>& field) {
                                                             : Codec<T>::write(value);
   };
   const bool worded = !field.fallback_text.empty();
-  describe(field, "", worded           ? std::string(field.fallback_text)
-                      : field.fallback ? write(*field.fallback)
-                                       : "required");
+  describe(field, "",
+           worded           ? std::string(field.fallback_text)
+           : field.fallback ? write(*field.fallback)
+                            : "required");
   T value = field.fallback.value_or(T{});
   if (const Node* node = take(field.key, field.only); node != nullptr) {
     T given{};
@@ -559,7 +581,8 @@ std::vector<T> Section::list_of(const Field<T>& field, const std::vector<T>& fal
         }
       }
       T value{};
-      if (read(item, path_of(field.key) + (many ? "[" + std::to_string(i) + "]" : ""), field, value)) {
+      if (read(item, path_of(field.key) + (many ? "[" + std::to_string(i) + "]" : ""), field,
+               value)) {
         values.push_back(std::move(value));
       }
     }
@@ -570,7 +593,8 @@ std::vector<T> Section::list_of(const Field<T>& field, const std::vector<T>& fal
   return values;
 }
 
-std::size_t Section::choose(const Field<std::string>& field, const std::vector<std::string>& known) {
+std::size_t Section::choose(const Field<std::string>& field,
+                            const std::vector<std::string>& known) {
   std::string type;
   for (const std::string& word : known) {
     type += (type.empty() ? "`" : ", `") + word + "`";
@@ -580,8 +604,8 @@ std::size_t Section::choose(const Field<std::string>& field, const std::vector<s
     doc += " Only " + std::string(field.only.when) + ".";
   }
   const bool worded = !field.fallback_text.empty();
-  declare(field.key, type, worded ? std::string(field.fallback_text) : field.fallback.value_or("required"),
-          "", doc);
+  declare(field.key, type,
+          worded ? std::string(field.fallback_text) : field.fallback.value_or("required"), "", doc);
   std::string value = field.fallback.value_or(known.front());
   const Node* node = take(field.key, field.only);
   if (node != nullptr && read(*node, path_of(field.key), field, value) &&
@@ -600,8 +624,8 @@ std::size_t Section::choose(const Field<std::string>& field, const std::vector<s
 
 void Section::section(std::string_view key, std::string_view doc, const Visit& visit,
                       std::string_view shorthand) {
-  declare(key, shorthand.empty() ? "section" : "section, or its `" + std::string(shorthand) + "`", "",
-          "", doc, true);
+  declare(key, shorthand.empty() ? "section" : "section, or its `" + std::string(shorthand) + "`",
+          "", "", doc, true);
   const Node* node = yaml::find(*map_, key);
   Node stand_in = empty_map();
   stand_in.place = map_->place;
@@ -644,10 +668,11 @@ void Section::named(std::string_view key, std::string_view doc, std::string_view
   });
 }
 
-std::size_t Section::list(std::string_view key, std::string_view doc, std::string_view fallback_text,
+std::size_t Section::list(std::string_view key, std::string_view doc,
+                          std::string_view fallback_text,
                           const std::function<void(Section&, std::size_t)>& visit) {
-  declare(key, "list of sections", fallback_text.empty() ? "required" : std::string(fallback_text), "",
-          doc, true);
+  declare(key, "list of sections", fallback_text.empty() ? "required" : std::string(fallback_text),
+          "", doc, true);
   if (describing()) {
     Section inner(empty_map(), path_of(key) + "[]", *faults_, declarations_);
     visit(inner, 0);
@@ -696,7 +721,8 @@ void Section::resolve_node(std::string_view key, Node value) {
 void Section::finish() {
   for (const Entry& entry : map_->entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) == known_.end()) {
-      faults_->add(entry.place, path_of(entry.key), "unknown key" + did_you_mean(entry.key, known_));
+      faults_->add(entry.place, path_of(entry.key),
+                   "unknown key" + did_you_mean(entry.key, known_));
     }
   }
 }
@@ -716,10 +742,10 @@ std::string format(const T& value) {
   return Codec<T>::write(value);
 }
 
-#define YARDMASTER_YAML_TYPE(T)                                       \
-  template T Section::get<T>(const Field<T>&);                        \
-  template std::optional<T> Section::find<T>(const Field<T>&);        \
-  template void Section::resolve<T>(std::string_view, const T&);      \
+#define YARDMASTER_YAML_TYPE(T)                                  \
+  template T Section::get<T>(const Field<T>&);                   \
+  template std::optional<T> Section::find<T>(const Field<T>&);   \
+  template void Section::resolve<T>(std::string_view, const T&); \
   template std::string format<T>(const T&);
 YARDMASTER_YAML_TYPE(bool)
 YARDMASTER_YAML_TYPE(std::int32_t)

@@ -35,20 +35,24 @@ GemmSpec read_gemm(Section& s) {
   gemm.flops = s.get<yaml::FlopPerSecond>({.key = "flops", .doc = "Dense peak."}).value;
   gemm.flop_share = share(s, "flop_share", "e_f: share of the peak in large GEMMs.");
   gemm.weight_share = share(s, "weight_share", "e_m: share of bandwidth while reading weights.");
-  gemm.activation_share = optional_share(
-      s, "activation_share", "Share of bandwidth in element-wise kernels; 0 where the fit holds them.");
+  gemm.activation_share =
+      optional_share(s, "activation_share",
+                     "Share of bandwidth in element-wise kernels; 0 where the fit holds them.");
   gemm.layer_s = seconds(s, "layer", "c: constant time of a layer.");
-  gemm.knee_share = optional_share(s, "knee_share", "rho: below the knee a token costs this share.");
-  gemm.knee_tokens = s.get<double>(
-      {.key = "knee_tokens", .doc = "K: tokens at the knee; 0: none.", .fallback = 0.0, .min = 0.0});
+  gemm.knee_share =
+      optional_share(s, "knee_share", "rho: below the knee a token costs this share.");
+  gemm.knee_tokens = s.get<double>({.key = "knee_tokens",
+                                    .doc = "K: tokens at the knee; 0: none.",
+                                    .fallback = 0.0,
+                                    .min = 0.0});
   return gemm;
 }
 
 AttentionSpec read_attention(Section& s) {
   AttentionSpec a;
   source(s);
-  a.kv_share_bf16 = optional_share(s, "kv_share_bf16",
-                                   "e_kv: share of bandwidth while reading bf16 KV; 0: not measured.");
+  a.kv_share_bf16 = optional_share(
+      s, "kv_share_bf16", "e_kv: share of bandwidth while reading bf16 KV; 0: not measured.");
   a.kv_share_fp8 = optional_share(s, "kv_share_fp8", "The same for fp8 KV.");
   a.decode_s = seconds(s, "decode", "a0: decode attention, a layer.");
   a.decode_sequence_s = seconds(s, "decode_sequence", "a1: a layer and sequence.");
@@ -57,15 +61,19 @@ AttentionSpec read_attention(Section& s) {
   a.prefill_share = share(s, "prefill_share", "e_a: share of the bf16 peak in prefill attention.");
   a.mixed_group_factor = s.get<double>(
       {.key = "mixed_group_factor",
-       .doc = "In steps with prefill, reading KV costs max(1, this x heads / kv_heads) times as much.",
-       .fallback = 0.0, .min = 0.0, .max = 10.0});
+       .doc =
+           "In steps with prefill, reading KV costs max(1, this x heads / kv_heads) times as much.",
+       .fallback = 0.0,
+       .min = 0.0,
+       .max = 10.0});
   return a;
 }
 
 LinkSpec read_link(Section& s) {
   LinkSpec link;
   source(s);
-  link.bandwidth = s.get<yaml::BytesPerSecond>({.key = "bandwidth", .doc = "All-reduce of one GPU."}).value;
+  link.bandwidth =
+      s.get<yaml::BytesPerSecond>({.key = "bandwidth", .doc = "All-reduce of one GPU."}).value;
   link.latency_s = seconds(s, "latency", "Constant of one all-reduce.");
   return link;
 }
@@ -74,19 +82,28 @@ GpuSpec read_gpu(Section& s, const std::string& name) {
   GpuSpec gpu;
   gpu.name = name;
   source(s);
-  gpu.memory_bytes = s.get<yaml::Bytes>({.key = "memory", .doc = "What the driver reports as usable.",
-                                         .min = yaml::Bytes{1e6}}).value;
-  gpu.memory_bandwidth = s.get<yaml::BytesPerSecond>({.key = "memory_bandwidth", .doc = "Nominal.",
-                                                      .min = yaml::BytesPerSecond{1e6}}).value;
-  gpu.large = s.get<bool>({.key = "large", .doc = "Engines choose their larger default limits on it.",
+  gpu.memory_bytes =
+      s.get<yaml::Bytes>(
+           {.key = "memory", .doc = "What the driver reports as usable.", .min = yaml::Bytes{1e6}})
+          .value;
+  gpu.memory_bandwidth =
+      s.get<yaml::BytesPerSecond>(
+           {.key = "memory_bandwidth", .doc = "Nominal.", .min = yaml::BytesPerSecond{1e6}})
+          .value;
+  gpu.large = s.get<bool>({.key = "large",
+                           .doc = "Engines choose their larger default limits on it.",
                            .fallback = false});
-  gpu.power_w = s.get<yaml::Watts>({.key = "power", .doc = "Power cap.",
-                                    .fallback = yaml::Watts{0}}).value;
-  gpu.price_usd_per_h = s.get<yaml::UsdPerHour>({.key = "price", .doc = "Of one GPU.",
-                                                 .fallback = yaml::UsdPerHour{0}}).value;
-  s.optional_section("bf16", "Linear layers in bf16.", [&](Section& g) { gpu.bf16 = read_gemm(g); });
+  gpu.power_w =
+      s.get<yaml::Watts>({.key = "power", .doc = "Power cap.", .fallback = yaml::Watts{0}}).value;
+  gpu.price_usd_per_h =
+      s.get<yaml::UsdPerHour>(
+           {.key = "price", .doc = "Of one GPU.", .fallback = yaml::UsdPerHour{0}})
+          .value;
+  s.optional_section("bf16", "Linear layers in bf16.",
+                     [&](Section& g) { gpu.bf16 = read_gemm(g); });
   s.optional_section("fp8", "Linear layers in fp8.", [&](Section& g) { gpu.fp8 = read_gemm(g); });
-  s.section("attention", "Attention of one layer.", [&](Section& a) { gpu.attention = read_attention(a); });
+  s.section("attention", "Attention of one layer.",
+            [&](Section& a) { gpu.attention = read_attention(a); });
   s.optional_section("link", "All-reduce between peers; without it, no tensor parallelism.",
                      [&](Section& l) { gpu.link = read_link(l); });
   return gpu;
@@ -101,9 +118,10 @@ ModelSpec read_model(Section& s, const std::string& name) {
   ModelSpec model;
   model.name = name;
   source(s);
-  model.parameters = s.get<double>({.key = "parameters", .doc = "All of them, embeddings included.", .min = 1.0});
-  model.active_parameters = s.get<double>({.key = "active_parameters",
-                                           .doc = "Those that one token uses.", .min = 1.0});
+  model.parameters =
+      s.get<double>({.key = "parameters", .doc = "All of them, embeddings included.", .min = 1.0});
+  model.active_parameters =
+      s.get<double>({.key = "active_parameters", .doc = "Those that one token uses.", .min = 1.0});
   model.layers = whole(s, "layers", "Transformer layers.");
   model.hidden = whole(s, "hidden", "Width.");
   model.heads = whole(s, "heads", "Query heads.");
@@ -112,8 +130,10 @@ ModelSpec read_model(Section& s, const std::string& name) {
   model.intermediate = whole(s, "intermediate", "Width of the feed-forward layer.");
   model.vocabulary = whole(s, "vocabulary", "Tokens.");
   model.max_context_tokens = whole(s, "max_context_tokens", "Prompt and output together, at most.");
-  model.weights = s.choice({.key = "weights", .doc = "Number format.", .fallback = "bf16"}, formats);
-  model.kv = s.choice({.key = "kv", .doc = "Number format of the KV cache.", .fallback = "bf16"}, formats);
+  model.weights =
+      s.choice({.key = "weights", .doc = "Number format.", .fallback = "bf16"}, formats);
+  model.kv =
+      s.choice({.key = "kv", .doc = "Number format of the KV cache.", .fallback = "bf16"}, formats);
   if (s.sound() && model.active_parameters > model.parameters) {
     s.fault("active_parameters", "more than all parameters");
   }
@@ -124,19 +144,25 @@ EngineSpec read_engine(Section& s, const std::string& name) {
   EngineSpec engine;
   engine.name = name;
   source(s);
-  engine.asynchronous = s.get<bool>({.key = "asynchronous",
-                                     .doc = "Step k + 2 is planned when step k ends.", .fallback = true});
+  engine.asynchronous = s.get<bool>(
+      {.key = "asynchronous", .doc = "Step k + 2 is planned when step k ends.", .fallback = true});
   engine.step_s = seconds(s, "step", "h0: host time of a step.");
   engine.sequence_s = seconds(s, "sequence", "h1: host time of a step and sequence.");
   engine.uncaptured_step_s =
-      s.get<Duration>({.key = "uncaptured_step", .doc = "More for steps beyond the captured graph sizes.",
-                       .fallback = Duration::zero()}).seconds();
+      s.get<Duration>({.key = "uncaptured_step",
+                       .doc = "More for steps beyond the captured graph sizes.",
+                       .fallback = Duration::zero()})
+          .seconds();
   engine.max_num_seqs = whole(s, "max_num_seqs", "Default limit of running requests.");
-  engine.max_num_batched_tokens = whole(s, "max_num_batched_tokens", "Default token budget of a step.");
+  engine.max_num_batched_tokens =
+      whole(s, "max_num_batched_tokens", "Default token budget of a step.");
   engine.max_num_seqs_large = whole(s, "max_num_seqs_large", "The same on large GPUs.");
-  engine.max_num_batched_tokens_large = whole(s, "max_num_batched_tokens_large", "The same on large GPUs.");
-  engine.memory_utilisation = s.get<double>(
-      {.key = "memory_utilisation", .doc = "Share of GPU memory that it takes.", .min = 0.01, .max = 1.0});
+  engine.max_num_batched_tokens_large =
+      whole(s, "max_num_batched_tokens_large", "The same on large GPUs.");
+  engine.memory_utilisation = s.get<double>({.key = "memory_utilisation",
+                                             .doc = "Share of GPU memory that it takes.",
+                                             .min = 0.01,
+                                             .max = 1.0});
   return engine;
 }
 
@@ -155,7 +181,8 @@ void keep(std::vector<CatalogueEntry<Spec>>& entries, Spec spec, const yaml::Nod
 
 std::string catalogue_folder(const std::string& scenario_path) {
   namespace fs = std::filesystem;
-  if (const char* folder = std::getenv("YARDMASTER_CATALOGUE"); folder != nullptr && *folder != '\0') {
+  if (const char* folder = std::getenv("YARDMASTER_CATALOGUE");
+      folder != nullptr && *folder != '\0') {
     return folder;
   }
   const fs::path beside = fs::path(scenario_path).parent_path();

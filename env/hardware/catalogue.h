@@ -1,4 +1,5 @@
-// The catalogue of GPUs, models and engines: YAML in scenarios/catalogue/, and a scenario's own entries.
+// The catalogue of GPUs, models and engines: YAML in scenarios/catalogue/, and a scenario's own
+// entries.
 #pragma once
 
 #include <string>

@@ -28,8 +28,8 @@ void throw_if_any(const yaml::Faults& faults) {
 
 std::string decimal(double value) { return yaml::format(std::round(value * 1000) / 1000); }
 
-/// What crashes and slow spells leave of a node's time is not taken off: capacity is what it does when
-/// it serves.
+/// What crashes and slow spells leave of a node's time is not taken off: capacity is what it does
+/// when it serves.
 void compile_kind(NodeKind& kind, const Network& network) {
   NodeSettings& settings = kind.settings;
   const StepLimits limits{settings.max_num_seqs, settings.max_num_batched_tokens};
@@ -88,8 +88,8 @@ void fit_trace(Draft& draft, yaml::Faults& faults) {
     return;
   }
   work.window = scenario.duration;
-  work.windows = static_cast<std::uint32_t>(
-      std::min<std::int64_t>(length.ps / work.window.ps, 0xFFFFFFFF));
+  work.windows =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(length.ps / work.window.ps, 0xFFFFFFFF));
 }
 
 /// A trace has no chance of its own: equal windows would count the same evidence twice.
@@ -118,10 +118,10 @@ void fit_workload(Draft& draft, yaml::Faults& faults) {
   Scenario& scenario = draft.scenario;
   Workload& work = scenario.workload;
   work.load = draft.load.value_or(0);
-  work.rate_per_s = draft.load          ? *draft.load * scenario.capacity_per_s
-                    : draft.rate_per_s  ? *draft.rate_per_s
-                    : draft.has_trace   ? own_rate(work.trace)
-                                        : 0;
+  work.rate_per_s = draft.load         ? *draft.load * scenario.capacity_per_s
+                    : draft.rate_per_s ? *draft.rate_per_s
+                    : draft.has_trace  ? own_rate(work.trace)
+                                       : 0;
   if (draft.has_trace) {
     fit_trace(draft, faults);
     if (faults.empty()) {
@@ -135,8 +135,8 @@ void fit_workload(Draft& draft, yaml::Faults& faults) {
   }
   scenario.warm_up = draft.warm_up.value_or(Duration{scenario.duration.ps / 10});
   if (scenario.warm_up >= scenario.duration && faults.empty()) {
-    faults.add(draft.duration_place, "warm_up", "leaves nothing of the duration, " +
-                                                    yaml::format(scenario.duration));
+    faults.add(draft.warm_up_place, "warm_up",
+               "leaves nothing of the duration, " + yaml::format(scenario.duration));
   }
 }
 
@@ -180,7 +180,8 @@ yaml::Node used_entries(const Scenario& scenario, const Catalogue& catalogue) {
 }
 
 /// The scenario as text: everything that was read, and what was derived in the place of defaults.
-std::string resolved_text(yaml::Section& root, const Scenario& scenario, const Catalogue& catalogue) {
+std::string resolved_text(yaml::Section& root, const Scenario& scenario,
+                          const Catalogue& catalogue) {
   root.resolve("duration", scenario.duration);
   root.resolve("warm_up", scenario.warm_up);
   yaml::Node all = root.resolved();

@@ -48,7 +48,8 @@ std::string row(const yaml::Declaration& d, const std::string& key) {
   if (!d.range.empty()) {
     type += ", " + d.range;
   }
-  return "| `" + key + "` | " + cell(type) + " | " + cell(d.fallback) + " | " + cell(d.doc) + " |\n";
+  return "| `" + key + "` | " + cell(type) + " | " + cell(d.fallback) + " | " + cell(d.doc) +
+         " |\n";
 }
 
 /// Parts in the order of declaration, the catalogue last: few readers write one.
@@ -68,7 +69,9 @@ std::vector<Part> parts_of(const std::vector<yaml::Declaration>& declarations) {
     const std::string key = dot == std::string::npos ? d.path : d.path.substr(dot + 1);
     part(parent).rows += row(d, key);
     if (d.section) {
-      const std::string suffix = d.type == "list of sections" ? "[]" : d.type == "sections by name" ? ".NAME" : "";
+      const std::string suffix = d.type == "list of sections"   ? "[]"
+                                 : d.type == "sections by name" ? ".NAME"
+                                                                : "";
       parts.push_back({d.path + suffix, d.doc, ""});
     }
   }

@@ -19,9 +19,9 @@ struct Draft {
   std::optional<Duration> duration, warm_up;
   std::optional<double> load, rate_per_s;
   bool has_trace = false;
-  std::vector<yaml::Place> node_places;       // [kind]
+  std::vector<yaml::Place> node_places;  // [kind]
   std::optional<std::vector<std::int64_t>> seeds;
-  yaml::Place duration_place, rate_place, trace_place, seeds_place;
+  yaml::Place duration_place, warm_up_place, rate_place, trace_place, seeds_place;
 };
 
 /// Reads the whole file. `catalogue` holds the shipped entries; the scenario's own are added.

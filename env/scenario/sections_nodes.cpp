@@ -11,74 +11,100 @@ using yaml::Section;
 
 /// The catalogue's entry of the name at `key`; a fault with suggestions when there is none.
 template <class Spec>
-const Spec* look_up(Section& s, std::string_view key, std::string_view what, const std::string& name,
-                    const std::vector<CatalogueEntry<Spec>>& entries) {
+const Spec* look_up(Section& s, std::string_view key, std::string_view what,
+                    const std::string& name, const std::vector<CatalogueEntry<Spec>>& entries) {
   const CatalogueEntry<Spec>* entry = find_entry(entries, name);
   if (entry == nullptr && !s.describing() && !name.empty()) {
     std::vector<std::string> known;
     for (const CatalogueEntry<Spec>& e : entries) {
       known.push_back(e.spec.name);
     }
-    s.fault(key, "unknown " + std::string(what) + " \"" + name + "\"" + yaml::did_you_mean(name, known));
+    s.fault(key,
+            "unknown " + std::string(what) + " \"" + name + "\"" + yaml::did_you_mean(name, known));
   }
   return entry != nullptr ? &entry->spec : nullptr;
 }
 
 void read_failures(Section& s, NodeKind& kind) {
-  kind.failures.between = s.get<Duration>({.key = "between", .doc = "Mean time between crashes of a node; "
-                                           "0 s: it never crashes.",
+  kind.failures.between = s.get<Duration>({.key = "between",
+                                           .doc = "Mean time between crashes of a node; "
+                                                  "0 s: it never crashes.",
                                            .fallback = Duration::zero()});
-  kind.failures.lasting = s.get<Duration>({.key = "repair", .doc = "Mean time until it serves again, empty.",
-                                           .fallback = Duration::from_seconds(300), .min = Duration{1}});
+  kind.failures.lasting = s.get<Duration>({.key = "repair",
+                                           .doc = "Mean time until it serves again, empty.",
+                                           .fallback = Duration::from_seconds(300),
+                                           .min = Duration{1}});
 }
 
 void read_slowdowns(Section& s, NodeKind& kind) {
-  kind.slowdowns.between = s.get<Duration>({.key = "between", .doc = "Mean time between slow spells of a "
-                                            "node; 0 s: none.",
+  kind.slowdowns.between = s.get<Duration>({.key = "between",
+                                            .doc = "Mean time between slow spells of a "
+                                                   "node; 0 s: none.",
                                             .fallback = Duration::zero()});
-  kind.slowdowns.lasting = s.get<Duration>({.key = "lasting", .doc = "Mean length of one.",
-                                            .fallback = Duration::from_seconds(30), .min = Duration{1}});
-  kind.slowdown_factor = s.get<double>({.key = "factor", .doc = "Every step lasts this much longer in one.",
-                                        .fallback = 2.0, .min = 1.0, .max = 100.0});
+  kind.slowdowns.lasting = s.get<Duration>({.key = "lasting",
+                                            .doc = "Mean length of one.",
+                                            .fallback = Duration::from_seconds(30),
+                                            .min = Duration{1}});
+  kind.slowdown_factor = s.get<double>({.key = "factor",
+                                        .doc = "Every step lasts this much longer in one.",
+                                        .fallback = 2.0,
+                                        .min = 1.0,
+                                        .max = 100.0});
 }
 
 /// Limits and memory of the engine. Leaves what memory decides to fit_memory().
 void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool known_gpu,
-                 std::optional<std::int32_t>& max_model_len, std::optional<std::int32_t>& kv_blocks) {
-  const std::string version = s.get<std::string>({.key = "version", .doc = "An engine of the catalogue.",
-                                                  .fallback = "vllm-0.32"});
+                 std::optional<std::int32_t>& max_model_len,
+                 std::optional<std::int32_t>& kv_blocks) {
+  const std::string version = s.get<std::string>(
+      {.key = "version", .doc = "An engine of the catalogue.", .fallback = "vllm-0.32"});
   if (const EngineSpec* engine = look_up(s, "version", "engine", version, catalogue.engines)) {
     kind.engine = *engine;
   }
-  const StepLimits limits =
-      known_gpu ? default_limits(kind.gpu, kind.engine) : StepLimits{kind.engine.max_num_seqs, 1 << 20};
-  kind.engine.asynchronous = s.choice<bool>(
-      {.key = "scheduling", .doc = "`async` plans step k + 2 when step k ends, `sync` step k + 1.",
-       .fallback = kind.engine.asynchronous ? "async" : "sync", .fallback_text = "the version's"},
-      {{"async", true}, {"sync", false}});
+  const StepLimits limits = known_gpu ? default_limits(kind.gpu, kind.engine)
+                                      : StepLimits{kind.engine.max_num_seqs, 1 << 20};
+  kind.engine.asynchronous =
+      s.choice<bool>({.key = "scheduling",
+                      .doc = "`async` plans step k + 2 when step k ends, `sync` step k + 1.",
+                      .fallback = kind.engine.asynchronous ? "async" : "sync",
+                      .fallback_text = "the version's"},
+                     {{"async", true}, {"sync", false}});
   NodeSettings& settings = kind.settings;
-  settings.max_num_seqs = s.get<std::int32_t>({.key = "max_num_seqs", .doc = "Running requests, at most.",
+  settings.max_num_seqs = s.get<std::int32_t>({.key = "max_num_seqs",
+                                               .doc = "Running requests, at most.",
                                                .fallback = limits.max_num_seqs,
                                                .fallback_text = "the version's for this GPU",
-                                               .min = 1, .max = 16384});
-  settings.max_num_batched_tokens = s.get<std::int32_t>(
-      {.key = "max_num_batched_tokens", .doc = "Token budget of a step; at least `max_num_seqs`.",
-       .fallback = limits.max_num_batched_tokens, .fallback_text = "the version's for this GPU",
-       .min = 1, .max = 1 << 20});
-  kind.engine.memory_utilisation = s.get<double>(
-      {.key = "memory_utilisation", .doc = "Share of GPU memory that the engine takes.",
-       .fallback = kind.engine.memory_utilisation, .fallback_text = "the version's",
-       .min = 0.05, .max = 1.0});
-  max_model_len = s.find<std::int32_t>({.key = "max_model_len", .doc = "Prompt and output together, at "
-                                        "most; longer requests are refused at the door, and counted.",
-                                        .fallback_text = "the model's context, or all KV memory when that is less",
-                                        .min = 1});
-  kv_blocks = s.find<std::int32_t>({.key = "kv_blocks", .doc = "KV blocks of 16 tokens that requests may use.",
+                                               .min = 1,
+                                               .max = 16384});
+  settings.max_num_batched_tokens =
+      s.get<std::int32_t>({.key = "max_num_batched_tokens",
+                           .doc = "Token budget of a step; at least `max_num_seqs`.",
+                           .fallback = limits.max_num_batched_tokens,
+                           .fallback_text = "the version's for this GPU",
+                           .min = 1,
+                           .max = 1 << 20});
+  kind.engine.memory_utilisation =
+      s.get<double>({.key = "memory_utilisation",
+                     .doc = "Share of GPU memory that the engine takes.",
+                     .fallback = kind.engine.memory_utilisation,
+                     .fallback_text = "the version's",
+                     .min = 0.05,
+                     .max = 1.0});
+  max_model_len = s.find<std::int32_t>(
+      {.key = "max_model_len",
+       .doc = "Prompt and output together, at "
+              "most; longer requests are refused at the door, and counted.",
+       .fallback_text = "the model's context, or all KV memory when that is less",
+       .min = 1});
+  kv_blocks = s.find<std::int32_t>({.key = "kv_blocks",
+                                    .doc = "KV blocks of 16 tokens that requests may use.",
                                     .fallback_text = "what memory leaves beside the weights",
-                                    .min = 1, .max = 1 << 26});
+                                    .min = 1,
+                                    .max = 1 << 26});
   if (s.sound() && settings.max_num_batched_tokens < settings.max_num_seqs) {
     s.fault("max_num_batched_tokens", std::to_string(settings.max_num_batched_tokens) +
-            " is less than max_num_seqs, " + std::to_string(settings.max_num_seqs));
+                                          " is less than max_num_seqs, " +
+                                          std::to_string(settings.max_num_seqs));
   }
   kind.engine.max_num_seqs = settings.max_num_seqs;
   kind.engine.max_num_batched_tokens = settings.max_num_batched_tokens;
@@ -90,36 +116,38 @@ std::string gib(double bytes) {
 }
 
 /// Blocks, and the longest request that they hold. Faults are the node's own.
-void fit_memory(Section& s, NodeKind& kind, std::optional<std::int32_t> max_model_len,
-                std::optional<std::int32_t> kv_blocks) {
+void fit_memory(Section& s, Section& engine, NodeKind& kind,
+                std::optional<std::int32_t> max_model_len, std::optional<std::int32_t> kv_blocks) {
   const std::int64_t fitting =
       usable_kv_blocks(kind.gpu, kind.model, kind.tensor_parallel, kind.engine.memory_utilisation);
   if (fitting < 1) {
     s.fault("model", kind.model.name + " does not fit: its weights take " +
-            gib(kind.model.weight_bytes() / kind.tensor_parallel) + " of each of " +
-            std::to_string(kind.tensor_parallel) + " " + kind.gpu.name + " with " +
-            gib(kind.gpu.memory_bytes * kind.engine.memory_utilisation) +
-            " for the engine (a larger tensor_parallel may help)");
+                         gib(kind.model.weight_bytes() / kind.tensor_parallel) + " of each of " +
+                         std::to_string(kind.tensor_parallel) + " " + kind.gpu.name + " with " +
+                         gib(kind.gpu.memory_bytes * kind.engine.memory_utilisation) +
+                         " for the engine (a larger tensor_parallel may help)");
     return;
   }
   NodeSettings& settings = kind.settings;
-  settings.usable_blocks = kv_blocks.value_or(
-      static_cast<std::int32_t>(std::min<std::int64_t>(fitting, 1 << 26)));
+  settings.usable_blocks =
+      kv_blocks.value_or(static_cast<std::int32_t>(std::min<std::int64_t>(fitting, 1 << 26)));
   const std::int32_t held = settings.usable_blocks * kBlockTokens;
   const std::int32_t longest = std::min(kind.model.max_context_tokens, held);
   if (max_model_len && *max_model_len > longest) {
-    s.fault("engine", "max_model_len " + std::to_string(*max_model_len) + " is too long: the model's "
-            "context is " + std::to_string(kind.model.max_context_tokens) + " tokens and KV memory holds " +
-            std::to_string(held));
+    engine.fault("max_model_len", std::to_string(*max_model_len) +
+                                      " is too long: the model's context is " +
+                                      std::to_string(kind.model.max_context_tokens) +
+                                      " tokens and KV memory holds " + std::to_string(held));
   }
   settings.max_model_len = max_model_len.value_or(longest);
 }
 
 /// The name that tables show: given, or the GPU's, numbered when it is taken.
-void name_kind(Section& s, const std::optional<std::string>& given, const std::vector<NodeKind>& others,
-               NodeKind& kind) {
+void name_kind(Section& s, const std::optional<std::string>& given,
+               const std::vector<NodeKind>& others, NodeKind& kind) {
   const auto taken = [&](const std::string& name) {
-    return std::any_of(others.begin(), others.end(), [&](const NodeKind& k) { return k.name == name; });
+    return std::any_of(others.begin(), others.end(),
+                       [&](const NodeKind& k) { return k.name == name; });
   };
   if (given && taken(*given)) {
     s.fault("name", "another group of nodes is called \"" + *given + "\"");
@@ -132,35 +160,47 @@ void name_kind(Section& s, const std::optional<std::string>& given, const std::v
 
 NodeKind read_node(Section& s, const Catalogue& catalogue, const std::vector<NodeKind>& others) {
   NodeKind kind;
-  const auto name = s.find<std::string>({.key = "name", .doc = "What tables call the group.",
-                                         .fallback_text = "the GPU's name"});
+  const auto name = s.find<std::string>(
+      {.key = "name", .doc = "What tables call the group.", .fallback_text = "the GPU's name"});
   s.resolve("name", std::string());  // keeps its place
-  kind.count = s.get<std::int32_t>({.key = "count", .doc = "Equal nodes in the group.", .fallback = 1,
-                                    .min = 1, .max = 100'000});
+  kind.count = s.get<std::int32_t>({.key = "count",
+                                    .doc = "Equal nodes in the group.",
+                                    .fallback = 1,
+                                    .min = 1,
+                                    .max = 100'000});
   const std::string gpu = s.get<std::string>({.key = "gpu", .doc = "A GPU of the catalogue."});
-  const std::string model = s.get<std::string>({.key = "model", .doc = "A model of the catalogue."});
+  const std::string model =
+      s.get<std::string>({.key = "model", .doc = "A model of the catalogue."});
   const GpuSpec* gpu_spec = look_up(s, "gpu", "GPU", gpu, catalogue.gpus);
   const ModelSpec* model_spec = look_up(s, "model", "model", model, catalogue.models);
   kind.gpu = gpu_spec != nullptr ? *gpu_spec : GpuSpec{};
   kind.model = model_spec != nullptr ? *model_spec : ModelSpec{};
-  kind.tensor_parallel = s.get<std::int32_t>({.key = "tensor_parallel", .doc = "GPUs of one node; divides "
-                                              "the model's KV heads.",
-                                              .fallback = 1, .min = 1, .max = 64});
+  kind.tensor_parallel = s.get<std::int32_t>({.key = "tensor_parallel",
+                                              .doc = "GPUs of one node; divides "
+                                                     "the model's KV heads.",
+                                              .fallback = 1,
+                                              .min = 1,
+                                              .max = 64});
   if (model_spec != nullptr && s.sound() && kind.model.kv_heads % kind.tensor_parallel != 0) {
     s.fault("tensor_parallel", std::to_string(kind.tensor_parallel) + " does not divide the " +
-            std::to_string(kind.model.kv_heads) + " KV heads of " + kind.model.name);
+                                   std::to_string(kind.model.kv_heads) + " KV heads of " +
+                                   kind.model.name);
   } else if (s.sound() && !kind.gpu.runs(kind.model, kind.tensor_parallel)) {
     s.fault("gpu", "the catalogue has no figures of " + kind.gpu.name + " for " + kind.model.name +
-            (kind.tensor_parallel > 1 ? " on several GPUs" : " (number format of weights or KV)"));
+                       (kind.tensor_parallel > 1 ? " on several GPUs"
+                                                 : " (number format of weights or KV)"));
   }
   std::optional<std::int32_t> max_model_len, kv_blocks;
-  s.section("engine", "The serving engine and its limits.", [&](Section& e) {
-    read_engine(e, catalogue, kind, gpu_spec != nullptr, max_model_len, kv_blocks);
-    if (s.sound()) {
-      fit_memory(s, kind, max_model_len, kv_blocks);
-      e.resolve("max_model_len", kind.settings.max_model_len);
-    }
-  }, "version");
+  s.section(
+      "engine", "The serving engine and its limits.",
+      [&](Section& e) {
+        read_engine(e, catalogue, kind, gpu_spec != nullptr, max_model_len, kv_blocks);
+        if (s.sound()) {
+          fit_memory(s, e, kind, max_model_len, kv_blocks);
+          e.resolve("max_model_len", kind.settings.max_model_len);
+        }
+      },
+      "version");
   s.section("failures", "Crashes, at exponential times. A node that crashes loses its KV cache.",
             [&](Section& f) { read_failures(f, kind); });
   s.section("slowdowns", "Slow spells, at exponential times. No estimate knows of them.",

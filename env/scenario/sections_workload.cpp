@@ -13,8 +13,8 @@ using yaml::Only;
 using yaml::Section;
 using Lengths = LengthDistribution;
 
-// What tenants ask for unless told otherwise: medians, deviations of the logarithm and extremes of the
-// conversations of the Azure LLM inference trace 2023 (19,366 requests).
+// What tenants ask for unless told otherwise: medians, deviations of the logarithm and extremes of
+// the conversations of the Azure LLM inference trace 2023 (19,366 requests).
 const Lengths kUsualPrompt{Lengths::Kind::lognormal, 1020, 0.99, 2, 14050};
 const Lengths kUsualOutput{Lengths::Kind::lognormal, 129, 0.86, 7, 1000};
 constexpr std::int32_t kLongest = 1 << 24;
@@ -24,34 +24,59 @@ Lengths read_lengths(Section& s, const Lengths& usual) {
   Lengths lengths;
   const std::string guess = s.has("value") ? "fixed" : s.has("mean") ? "exponential" : "lognormal";
   lengths.kind = s.choice<Kind>(
-      {.key = "distribution", .doc = "How lengths vary.", .fallback = guess,
+      {.key = "distribution",
+       .doc = "How lengths vary.",
+       .fallback = guess,
        .fallback_text = "`fixed` with `value`, `exponential` with `mean`, else `lognormal`"},
-      {{"fixed", Kind::fixed}, {"uniform", Kind::uniform}, {"lognormal", Kind::lognormal},
+      {{"fixed", Kind::fixed},
+       {"uniform", Kind::uniform},
+       {"lognormal", Kind::lognormal},
        {"exponential", Kind::exponential}});
   const bool fixed = lengths.kind == Kind::fixed, exponential = lengths.kind == Kind::exponential;
   const bool lognormal = lengths.kind == Kind::lognormal;
-  const double value = s.get<double>({.key = "value", .doc = "Tokens.", .min = 1.0, .max = kLongest,
+  const double value = s.get<double>({.key = "value",
+                                      .doc = "Tokens.",
+                                      .min = 1.0,
+                                      .max = kLongest,
                                       .only = {fixed, "with `distribution: fixed`"}});
-  const double mean = s.get<double>({.key = "mean", .doc = "Tokens, before cutting.", .min = 1.0, .max = kLongest,
+  const double mean = s.get<double>({.key = "mean",
+                                     .doc = "Tokens, before cutting.",
+                                     .min = 1.0,
+                                     .max = kLongest,
                                      .only = {exponential, "with `distribution: exponential`"}});
-  const double median = s.get<double>({.key = "median", .doc = "Tokens.", .fallback = usual.value,
-                                       .min = 1.0, .max = kLongest,
+  const double median = s.get<double>({.key = "median",
+                                       .doc = "Tokens.",
+                                       .fallback = usual.value,
+                                       .min = 1.0,
+                                       .max = kLongest,
                                        .only = {lognormal, "with `distribution: lognormal`"}});
-  lengths.sigma = s.get<double>({.key = "sigma", .doc = "Standard deviation of the logarithm.",
-                                 .fallback = usual.sigma, .min = 0.0, .max = 5.0,
+  lengths.sigma = s.get<double>({.key = "sigma",
+                                 .doc = "Standard deviation of the logarithm.",
+                                 .fallback = usual.sigma,
+                                 .min = 0.0,
+                                 .max = 5.0,
                                  .only = {lognormal, "with `distribution: lognormal`"}});
   lengths.value = fixed ? value : exponential ? mean : lognormal ? median : 0;
   const Only varies{!fixed, "where lengths vary"};
-  lengths.min = s.get<std::int32_t>({.key = "min", .doc = "Shorter ones become this.", .fallback = 1,
-                                     .min = 1, .max = kLongest, .only = varies});
-  lengths.max = s.get<std::int32_t>({.key = "max", .doc = "Longer ones become this.", .fallback = usual.max,
-                                     .min = 1, .max = kLongest, .only = varies});
+  lengths.min = s.get<std::int32_t>({.key = "min",
+                                     .doc = "Shorter ones become this.",
+                                     .fallback = 1,
+                                     .min = 1,
+                                     .max = kLongest,
+                                     .only = varies});
+  lengths.max = s.get<std::int32_t>({.key = "max",
+                                     .doc = "Longer ones become this.",
+                                     .fallback = usual.max,
+                                     .min = 1,
+                                     .max = kLongest,
+                                     .only = varies});
   if (fixed) {
     lengths.min = 1;
     lengths.max = kLongest;
   }
   if (s.sound() && lengths.min > lengths.max) {
-    s.fault("max", std::to_string(lengths.max) + " is less than min, " + std::to_string(lengths.min));
+    s.fault("max",
+            std::to_string(lengths.max) + " is less than min, " + std::to_string(lengths.min));
   }
   return lengths;
 }
@@ -73,24 +98,41 @@ void normalise_profile(Section& s, std::vector<double>& profile) {
 ArrivalProcess read_arrivals(Section& s) {
   using Kind = ArrivalProcess::Kind;
   ArrivalProcess process;
-  process.kind = s.choice<Kind>(
-      {.key = "process", .doc = "How gaps are made: `poisson`; `deterministic`, all equal; `bursty`, "
-       "Poisson that switches between calm and burst at exponential times.",
-       .fallback = "poisson"},
-      {{"poisson", Kind::poisson}, {"deterministic", Kind::deterministic}, {"bursty", Kind::bursty}});
+  process.kind =
+      s.choice<Kind>({.key = "process",
+                      .doc = "How gaps are made: `poisson`; `deterministic`, all equal; `bursty`, "
+                             "Poisson that switches between calm and burst at exponential times.",
+                      .fallback = "poisson"},
+                     {{"poisson", Kind::poisson},
+                      {"deterministic", Kind::deterministic},
+                      {"bursty", Kind::bursty}});
   const Only bursty{process.kind == Kind::bursty, "with `process: bursty`"};
-  process.burst_factor = s.get<double>({.key = "burst_factor", .doc = "Rate in a burst over the rate in the calm.",
-                                        .fallback = 5.0, .min = 1.0, .max = 1000.0, .only = bursty});
-  process.calm = s.get<Duration>({.key = "calm", .doc = "Mean length of a calm.",
-                                  .fallback = Duration::from_seconds(20), .min = Duration{1'000'000},
+  process.burst_factor = s.get<double>({.key = "burst_factor",
+                                        .doc = "Rate in a burst over the rate in the calm.",
+                                        .fallback = 5.0,
+                                        .min = 1.0,
+                                        .max = 1000.0,
+                                        .only = bursty});
+  process.calm = s.get<Duration>({.key = "calm",
+                                  .doc = "Mean length of a calm.",
+                                  .fallback = Duration::from_seconds(20),
+                                  .min = Duration{1'000'000},
                                   .only = bursty});
-  process.burst = s.get<Duration>({.key = "burst", .doc = "Mean length of a burst.",
-                                   .fallback = Duration::from_seconds(5), .min = Duration{1'000'000},
+  process.burst = s.get<Duration>({.key = "burst",
+                                   .doc = "Mean length of a burst.",
+                                   .fallback = Duration::from_seconds(5),
+                                   .min = Duration{1'000'000},
                                    .only = bursty});
-  process.profile = s.list_of<double>({.key = "profile", .doc = "Factors of the rate over one period, in equal "
-                                       "pieces, scaled to a mean of 1.", .min = 0.0, .max = 1e6}, {});
-  process.period = s.get<Duration>({.key = "period", .doc = "Length of one run through the profile.",
-                                    .fallback = Duration::from_seconds(86'400), .min = Duration{1'000'000'000},
+  process.profile = s.list_of<double>({.key = "profile",
+                                       .doc = "Factors of the rate over one period, in equal "
+                                              "pieces, scaled to a mean of 1.",
+                                       .min = 0.0,
+                                       .max = 1e6},
+                                      {});
+  process.period = s.get<Duration>({.key = "period",
+                                    .doc = "Length of one run through the profile.",
+                                    .fallback = Duration::from_seconds(86'400),
+                                    .min = Duration{1'000'000'000},
                                     .only = {!process.profile.empty(), "with `profile`"}});
   normalise_profile(s, process.profile);
   return process;
@@ -109,26 +151,42 @@ Slo read_slo(Section& s) {
 
 Tenant read_tenant(Section& s, bool has_trace, std::size_t number) {
   Tenant tenant;
-  const std::string usual = has_trace ? "trace" : number == 0 ? "tenant" : "tenant-" + std::to_string(number + 1);
-  tenant.name = s.get<std::string>({.key = "name", .doc = "What tables call the tenant.", .fallback = usual,
+  const std::string usual = has_trace     ? "trace"
+                            : number == 0 ? "tenant"
+                                          : "tenant-" + std::to_string(number + 1);
+  tenant.name = s.get<std::string>({.key = "name",
+                                    .doc = "What tables call the tenant.",
+                                    .fallback = usual,
                                     .fallback_text = "`tenant`, `tenant-2` ..."});
   const Only generated{!has_trace, "without `workload.trace`"};
-  tenant.share = s.get<double>({.key = "share", .doc = "Of all requests; shares are scaled to a sum of 1.",
-                                .fallback = 1.0, .min = 1e-6, .max = 1e6, .only = generated});
-  tenant.weight = s.get<double>({.key = "weight", .doc = "Of its tasks in the objective.", .fallback = 1.0,
-                                 .min = 0.0, .max = 1e6});
-  tenant.priority = s.get<std::int32_t>({.key = "priority", .doc = "Smaller is more urgent, for orderings "
-                                         "that look at it.", .fallback = 0});
+  tenant.share = s.get<double>({.key = "share",
+                                .doc = "Of all requests; shares are scaled to a sum of 1.",
+                                .fallback = 1.0,
+                                .min = 1e-6,
+                                .max = 1e6,
+                                .only = generated});
+  tenant.weight = s.get<double>({.key = "weight",
+                                 .doc = "Of its tasks in the objective.",
+                                 .fallback = 1.0,
+                                 .min = 0.0,
+                                 .max = 1e6});
+  tenant.priority = s.get<std::int32_t>({.key = "priority",
+                                         .doc = "Smaller is more urgent, for orderings "
+                                                "that look at it.",
+                                         .fallback = 0});
   s.section("slo", "Latency objectives.", [&](Section& o) { tenant.slo = read_slo(o); });
   if (has_trace) {
     return tenant;  // the trace says when, and how long
   }
-  s.section("arrivals", "When its requests come.", [&](Section& a) { tenant.arrivals = read_arrivals(a); },
-            "process");
-  s.section("prompt_tokens", "Lengths of prompts.",
-            [&](Section& l) { tenant.prompt_tokens = read_lengths(l, kUsualPrompt); }, "value");
-  s.section("output_tokens", "Lengths of outputs.",
-            [&](Section& l) { tenant.output_tokens = read_lengths(l, kUsualOutput); }, "value");
+  s.section(
+      "arrivals", "When its requests come.",
+      [&](Section& a) { tenant.arrivals = read_arrivals(a); }, "process");
+  s.section(
+      "prompt_tokens", "Lengths of prompts.",
+      [&](Section& l) { tenant.prompt_tokens = read_lengths(l, kUsualPrompt); }, "value");
+  s.section(
+      "output_tokens", "Lengths of outputs.",
+      [&](Section& l) { tenant.output_tokens = read_lengths(l, kUsualOutput); }, "value");
   return tenant;
 }
 
@@ -166,10 +224,13 @@ void read_tenants(Section& s, Draft& draft) {
 
 /// A path on the command line starts at the working directory, one in a file at the file's folder.
 void read_trace_path(Section& s, Draft& draft) {
-  const auto trace = s.find<std::string>({.key = "trace", .doc = "A trace to replay instead of generated work: "
-                                          "CSV with TIMESTAMP, ContextTokens, GeneratedTokens, plain or gzipped. "
-                                          "The path starts at the scenario's folder, or with `--set` at the "
-                                          "working directory.", .fallback_text = "none"});
+  const auto trace = s.find<std::string>(
+      {.key = "trace",
+       .doc = "A trace to replay instead of generated work: "
+              "CSV with TIMESTAMP, ContextTokens, GeneratedTokens, plain or gzipped. "
+              "The path starts at the scenario's folder, or with `--set` at the "
+              "working directory.",
+       .fallback_text = "none"});
   draft.has_trace = s.has("trace");
   draft.trace_place = s.place("trace");
   if (!trace) {
@@ -188,11 +249,16 @@ void read_trace_path(Section& s, Draft& draft) {
 
 void read_workload(Section& root, Draft& draft) {
   root.section("workload", "Who submits what, and how much of it.", [&](Section& s) {
-    draft.load = s.find<double>({.key = "load", .doc = "Requests/s as a share of the fleet's capacity, which "
-                                 "is found by simulation. Excludes `rate`.",
-                                 .fallback_text = "0.7; of a trace, its own speed", .min = 0.001, .max = 10.0});
-    const auto rate = s.find<yaml::PerSecond>({.key = "rate", .doc = "Requests/s. Excludes `load`.",
-                                               .fallback_text = "from `load`", .min = yaml::PerSecond{0.001},
+    draft.load = s.find<double>({.key = "load",
+                                 .doc = "Requests/s as a share of the fleet's capacity, which "
+                                        "is found by simulation. Excludes `rate`.",
+                                 .fallback_text = "0.7; of a trace, its own speed",
+                                 .min = 0.001,
+                                 .max = 10.0});
+    const auto rate = s.find<yaml::PerSecond>({.key = "rate",
+                                               .doc = "Requests/s. Excludes `load`.",
+                                               .fallback_text = "from `load`",
+                                               .min = yaml::PerSecond{0.001},
                                                .max = yaml::PerSecond{1e7}});
     draft.rate_place = s.place(rate ? "rate" : "load");
     if (rate && draft.load) {

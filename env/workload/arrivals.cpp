@@ -1,7 +1,7 @@
 // Arrivals by a change of clock. A process of constant rate runs on an operational clock; real time
 // moves the operational clock at factor(t) = profile(t) * state(t), whose mean is 1. So a gap is a
-// deviate on the operational clock, spent along real time from the last arrival on. For Poisson gaps
-// this is exact for any factor (E. Cinlar, Introduction to Stochastic Processes, 1975, 4.7).
+// deviate on the operational clock, spent along real time from the last arrival on. For Poisson
+// gaps this is exact for any factor (E. Cinlar, Introduction to Stochastic Processes, 1975, 4.7).
 #include <algorithm>
 
 #include "env/workload/workload.h"
@@ -57,7 +57,8 @@ double profile_factor(const ArrivalProcess& process, Time t, Time& until) {
   const auto pieces = static_cast<std::int64_t>(process.profile.size());
   const std::int64_t in_period = t.ps % process.period.ps;
   const double position = static_cast<double>(in_period) / to_ps(process.period);
-  auto piece = std::min(static_cast<std::int64_t>(position * static_cast<double>(pieces)), pieces - 1);
+  auto piece =
+      std::min(static_cast<std::int64_t>(position * static_cast<double>(pieces)), pieces - 1);
   const auto start = [&](std::int64_t i) {
     return i == pieces ? process.period.ps
                        : static_cast<std::int64_t>(to_ps(process.period) * static_cast<double>(i) /

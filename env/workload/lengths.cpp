@@ -13,7 +13,8 @@ std::int32_t to_tokens(double value, std::int32_t min, std::int32_t max) {
   return static_cast<std::int32_t>(clamped + 0.5);
 }
 
-std::int32_t predict(std::int32_t output_tokens, const Workload& workload, Seed seed, TaskAddress at) {
+std::int32_t predict(std::int32_t output_tokens, const Workload& workload, Seed seed,
+                     TaskAddress at) {
   if (workload.length_error <= 0) {
     return output_tokens;
   }

@@ -13,7 +13,7 @@ namespace yardmaster {
 
 namespace {
 
-constexpr std::size_t kMostFaults = 20;       // a wrong file is wrong in every line
+constexpr std::size_t kMostFaults = 20;  // a wrong file is wrong in every line
 constexpr std::size_t kMostBytes = 1U << 30U;
 constexpr std::string_view kHeader = "TIMESTAMP,ContextTokens,GeneratedTokens";
 
@@ -50,9 +50,10 @@ std::optional<std::string> read_whole(const std::string& path, yaml::Faults& fau
   const std::string message = gzerror(file, &error);
   const int closed = gzclose_r(file);
   if (got < 0 || closed == Z_BUF_ERROR) {
-    const std::string reason = closed == Z_BUF_ERROR || error == Z_BUF_ERROR ? "the gzip file is cut off"
-                               : error == Z_ERRNO                            ? std::strerror(errno)
-                                                                             : message;
+    const std::string reason = closed == Z_BUF_ERROR || error == Z_BUF_ERROR
+                                   ? "the gzip file is cut off"
+                               : error == Z_ERRNO ? std::strerror(errno)
+                                                  : message;
     faults.add(place, "", "cannot be read: " + reason);
     return std::nullopt;
   }
@@ -103,8 +104,8 @@ bool take_fraction(std::string_view& text, std::int64_t& ps) {
   return i > 0;
 }
 
-/// Days from 1970-01-01 in the Gregorian calendar: whole years, leap days, then the days of the months,
-/// with March as first month so that a leap day is the last of its year.
+/// Days from 1970-01-01 in the Gregorian calendar: whole years, leap days, then the days of the
+/// months, with March as first month so that a leap day is the last of its year.
 std::int64_t days_since_1970(std::int64_t year, std::int64_t month, std::int64_t day) {
   const std::int64_t y = month > 2 ? year : year - 1;
   const std::int64_t m = month > 2 ? month - 3 : month + 9;
@@ -115,13 +116,16 @@ std::int64_t days_since_1970(std::int64_t year, std::int64_t month, std::int64_t
 bool parse_stamp(std::string_view text, Stamp& stamp) {
   std::int64_t year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
   std::string_view rest = text;
-  if (take_digits(rest, 4, year) && take(rest, '-') && take_digits(rest, 2, month) && take(rest, '-')) {
-    const bool good = take_digits(rest, 2, day) && (take(rest, ' ') || take(rest, 'T')) &&
-                      take_digits(rest, 2, hour) && take(rest, ':') && take_digits(rest, 2, minute) &&
-                      take(rest, ':') && take_digits(rest, 2, second) && take_fraction(rest, stamp.ps) &&
-                      (rest.empty() || rest == "Z" || rest == "+00:00") && month >= 1 && month <= 12 &&
-                      day >= 1 && day <= 31 && hour < 24 && minute < 60 && second < 61;
-    stamp.seconds = days_since_1970(year, month, day) * 86'400 + hour * 3'600 + minute * 60 + second;
+  if (take_digits(rest, 4, year) && take(rest, '-') && take_digits(rest, 2, month) &&
+      take(rest, '-')) {
+    const bool good =
+        take_digits(rest, 2, day) && (take(rest, ' ') || take(rest, 'T')) &&
+        take_digits(rest, 2, hour) && take(rest, ':') && take_digits(rest, 2, minute) &&
+        take(rest, ':') && take_digits(rest, 2, second) && take_fraction(rest, stamp.ps) &&
+        (rest.empty() || rest == "Z" || rest == "+00:00") && month >= 1 && month <= 12 &&
+        day >= 1 && day <= 31 && hour < 24 && minute < 60 && second < 61;
+    stamp.seconds =
+        days_since_1970(year, month, day) * 86'400 + hour * 3'600 + minute * 60 + second;
     return good;
   }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), stamp.seconds);
@@ -147,7 +151,8 @@ std::string parse_line(std::string_view line, StampedRow& row) {
   const std::string_view prompt = line.substr(first + 1, second - first - 1);
   const std::string_view output = line.substr(second + 1);
   if (time.empty() || !parse_stamp(time, row.at)) {
-    return "\"" + std::string(time) + "\" is no time (expected 2023-11-16 18:15:46.6805900, or seconds)";
+    return "\"" + std::string(time) +
+           "\" is no time (expected 2023-11-16 18:15:46.6805900, or seconds)";
   }
   if (!parse_tokens(prompt, row.row.prompt_tokens)) {
     return "\"" + std::string(prompt) + "\" is no number of tokens (ContextTokens, at least 1)";
@@ -158,7 +163,8 @@ std::string parse_line(std::string_view line, StampedRow& row) {
   return {};
 }
 
-std::vector<StampedRow> parse_rows(std::string_view text, const std::string& path, yaml::Faults& faults) {
+std::vector<StampedRow> parse_rows(std::string_view text, const std::string& path,
+                                   yaml::Faults& faults) {
   std::vector<StampedRow> rows;
   rows.reserve(text.size() / 32);
   const std::size_t faults_before = faults.size();

@@ -1,5 +1,5 @@
-// Who submits what, and when: arrival processes, lengths, and traces. Immutable; the mutable part of
-// an arrival process is an ArrivalCursor, a value inside the world.
+// Who submits what, and when: arrival processes, lengths, and traces. Immutable; the mutable part
+// of an arrival process is an ArrivalCursor, a value inside the world.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace yardmaster {
 struct LengthDistribution {
   enum class Kind : std::uint8_t { fixed, uniform, lognormal, exponential };
   Kind kind = Kind::fixed;
-  double value = 1;                // fixed: the value; lognormal: the median; exponential: the mean
-  double sigma = 0;                // lognormal: standard deviation of the logarithm
+  double value = 1;  // fixed: the value; lognormal: the median; exponential: the mean
+  double sigma = 0;  // lognormal: standard deviation of the logarithm
   std::int32_t min = 1, max = 1;
 
   /// The value at this address; pure.
@@ -27,9 +27,9 @@ struct LengthDistribution {
 struct ArrivalProcess {
   enum class Kind : std::uint8_t { poisson, deterministic, bursty };
   Kind kind = Kind::poisson;
-  double burst_factor = 1;              // bursty: rate in a burst over the rate in the calm
-  Duration calm{}, burst{};             // bursty: mean lengths of the two states
-  std::vector<double> profile;          // factors of the rate over one period, repeated; empty: constant
+  double burst_factor = 1;      // bursty: rate in a burst over the rate in the calm
+  Duration calm{}, burst{};     // bursty: mean lengths of the two states
+  std::vector<double> profile;  // factors of the rate over one period, repeated; empty: constant
   Duration period{};
 };
 
@@ -41,8 +41,8 @@ struct Slo {
 /// One source of tasks.
 struct Tenant {
   std::string name;
-  double share = 1;      // of all requests; normalised over tenants
-  double weight = 1;     // of its tasks in the objective
+  double share = 1;   // of all requests; normalised over tenants
+  double weight = 1;  // of its tasks in the objective
   std::int32_t priority = 0;
   ArrivalProcess arrivals;
   LengthDistribution prompt_tokens, output_tokens;
@@ -57,15 +57,15 @@ struct TraceRow {
 
 /// All work of a scenario.
 struct Workload {
-  std::vector<Tenant> tenants;     // exactly one when there is a trace
-  std::vector<TraceRow> trace;     // sorted by arrival; empty: generated from the tenants
+  std::vector<Tenant> tenants;  // exactly one when there is a trace
+  std::vector<TraceRow> trace;  // sorted by arrival; empty: generated from the tenants
   std::string trace_path;
-  double load = 0;                 // asked for, as a share of capacity; 0: a rate was asked for
-  double rate_per_s = 0;           // requests/s of all tenants, resolved
-  double time_scale = 1;           // trace: simulated seconds of one second of the trace
-  std::uint32_t windows = 1;       // trace: disjoint windows of `duration`; a seed chooses one
-  Duration window{};               // trace: length of a window, simulated time
-  double length_error = 0;         // sigma of the lognormal error of predicted output lengths
+  double load = 0;            // asked for, as a share of capacity; 0: a rate was asked for
+  double rate_per_s = 0;      // requests/s of all tenants, resolved
+  double time_scale = 1;      // trace: simulated seconds of one second of the trace
+  std::uint32_t windows = 1;  // trace: disjoint windows of `duration`; a seed chooses one
+  Duration window{};          // trace: length of a window, simulated time
+  double length_error = 0;    // sigma of the lognormal error of predicted output lengths
 };
 
 /// What a task asks for, and what the dispatcher is told of it.
@@ -75,11 +75,11 @@ struct TaskSizes {
 
 /// Where one tenant's arrival process stands.
 struct ArrivalCursor {
-  Time next;                   // never() when no more come
-  std::uint32_t count = 0;     // arrivals before `next`: the workflow number of the next one
-  std::uint32_t row = 0;       // trace: its row
-  Time state_end;              // bursty: when the state changes
-  std::uint32_t states = 0;    // bursty: states so far; odd is a burst
+  Time next;                 // never() when no more come
+  std::uint32_t count = 0;   // arrivals before `next`: the workflow number of the next one
+  std::uint32_t row = 0;     // trace: its row
+  Time state_end;            // bursty: when the state changes
+  std::uint32_t states = 0;  // bursty: states so far; odd is a burst
 };
 
 /// The trace window that a seed chooses.

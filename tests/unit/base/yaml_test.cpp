@@ -1,4 +1,5 @@
-// The reader: every kind of fault with its place and words, verbatim; overrides; and what it writes.
+// The reader: every kind of fault with its place and words, verbatim; overrides; and what it
+// writes.
 #include "env/base/yaml.h"
 
 #include <gtest/gtest.h>
@@ -60,7 +61,8 @@ TEST(Yaml, UnknownKeySuggestsTheNearest) {
     });
   };
   EXPECT_EQ(faults_of("dispatch:\n  windw: 4\n", read),
-            Lines{"f.yaml:2:3: dispatch.windw: unknown key; did you mean \"window\"? (known: window, ordering)"});
+            Lines{"f.yaml:2:3: dispatch.windw: unknown key; did you mean \"window\"? (known: "
+                  "window, ordering)"});
   EXPECT_EQ(faults_of("dispatch:\n  zzzz: 4\n", read),
             Lines{"f.yaml:2:3: dispatch.zzzz: unknown key; known: window, ordering"});
 }
@@ -68,28 +70,37 @@ TEST(Yaml, UnknownKeySuggestsTheNearest) {
 TEST(Yaml, BareNumberListsTheUnits) {
   EXPECT_EQ(one<Duration>("30"),
             Lines{"f.yaml:1:4: x: \"30\" has no unit; write one of ps, ns, us, ms, s, min, h, d"});
-  EXPECT_EQ(one<Bytes>("64"),
-            Lines{"f.yaml:1:4: x: \"64\" has no unit; write one of B, KB, KiB, MB, MiB, GB, GiB, TB, TiB"});
-  EXPECT_EQ(one<PerSecond>("7"), Lines{"f.yaml:1:4: x: \"7\" has no unit; write one of /s, /min, /h"});
+  EXPECT_EQ(
+      one<Bytes>("64"),
+      Lines{
+          "f.yaml:1:4: x: \"64\" has no unit; write one of B, KB, KiB, MB, MiB, GB, GiB, TB, TiB"});
+  EXPECT_EQ(one<PerSecond>("7"),
+            Lines{"f.yaml:1:4: x: \"7\" has no unit; write one of /s, /min, /h"});
 }
 
 TEST(Yaml, UnknownUnitAndNoNumberAreTold) {
-  EXPECT_EQ(one<Duration>("30 sec"), Lines{"f.yaml:1:4: x: \"30 sec\" has an unknown unit \"sec\"; write one of "
-                                           "ps, ns, us, ms, s, min, h, d"});
-  EXPECT_EQ(one<Duration>("soon"), Lines{"f.yaml:1:4: x: \"soon\" is no duration; write a number and one of "
-                                         "ps, ns, us, ms, s, min, h, d"});
-  EXPECT_EQ(one<Watts>("inf W"), Lines{"f.yaml:1:4: x: \"inf W\" is no power; write a number and one of W, kW"});
+  EXPECT_EQ(one<Duration>("30 sec"),
+            Lines{"f.yaml:1:4: x: \"30 sec\" has an unknown unit \"sec\"; write one of "
+                  "ps, ns, us, ms, s, min, h, d"});
+  EXPECT_EQ(one<Duration>("soon"),
+            Lines{"f.yaml:1:4: x: \"soon\" is no duration; write a number and one of "
+                  "ps, ns, us, ms, s, min, h, d"});
+  EXPECT_EQ(one<Watts>("inf W"),
+            Lines{"f.yaml:1:4: x: \"inf W\" is no power; write a number and one of W, kW"});
 }
 
 TEST(Yaml, WrongTypesAreTold) {
-  EXPECT_EQ(one<std::int32_t>("many"), Lines{"f.yaml:1:4: x: expected a whole number, found \"many\""});
-  EXPECT_EQ(one<std::int32_t>("\"3\""), Lines{"f.yaml:1:4: x: expected a whole number, found \"3\""});
+  EXPECT_EQ(one<std::int32_t>("many"),
+            Lines{"f.yaml:1:4: x: expected a whole number, found \"many\""});
+  EXPECT_EQ(one<std::int32_t>("\"3\""),
+            Lines{"f.yaml:1:4: x: expected a whole number, found \"3\""});
   EXPECT_EQ(one<std::int32_t>("2.5"), Lines{"f.yaml:1:4: x: 2.5 is not a whole number"});
   EXPECT_EQ(one<std::int32_t>("3000000000"), Lines{"f.yaml:1:4: x: 3000000000 is too large"});
   EXPECT_EQ(one<double>("nan"), Lines{"f.yaml:1:4: x: expected a number, found \"nan\""});
   EXPECT_EQ(one<bool>("yes"), Lines{"f.yaml:1:4: x: expected true or false, found \"yes\""});
   EXPECT_EQ(one<double>("[1, 2]"), Lines{"f.yaml:1:4: x: expected a number, found a list"});
-  EXPECT_EQ(one<Bytes>("{a: 1}"), Lines{"f.yaml:1:4: x: expected an amount of memory, found a section"});
+  EXPECT_EQ(one<Bytes>("{a: 1}"),
+            Lines{"f.yaml:1:4: x: expected an amount of memory, found a section"});
   EXPECT_EQ(one<double>(""), Lines{"f.yaml:1:1: x: expected a number, found nothing"});
 }
 
@@ -98,9 +109,12 @@ TEST(Yaml, ValuesOutOfRangeNameTheRange) {
             Lines{"f.yaml:1:4: x: 1.5 is out of range (expected 0 to 1)"});
   EXPECT_EQ(one<std::int32_t>("0", {.key = "x", .doc = "", .min = 1}),
             Lines{"f.yaml:1:4: x: 0 is out of range (expected at least 1)"});
-  EXPECT_EQ(one<Duration>("-1 s"), Lines{"f.yaml:1:4: x: -1 s is out of range (expected 0 s to 100 d)"});
-  EXPECT_EQ(one<Duration>("101 d"), Lines{"f.yaml:1:4: x: 101 d is out of range (expected 0 s to 100 d)"});
-  EXPECT_EQ(one<std::int32_t>("none", {.key = "x", .doc = "", .min = 1, .word = "unlimited", .word_value = 9}),
+  EXPECT_EQ(one<Duration>("-1 s"),
+            Lines{"f.yaml:1:4: x: -1 s is out of range (expected 0 s to 100 d)"});
+  EXPECT_EQ(one<Duration>("101 d"),
+            Lines{"f.yaml:1:4: x: 101 d is out of range (expected 0 s to 100 d)"});
+  EXPECT_EQ(one<std::int32_t>(
+                "none", {.key = "x", .doc = "", .min = 1, .word = "unlimited", .word_value = 9}),
             Lines{"f.yaml:1:4: x: expected a whole number, found \"none\", or unlimited"});
 }
 
@@ -117,16 +131,19 @@ TEST(Yaml, MissingKeyIsToldAtTheParent) {
 }
 
 TEST(Yaml, UnknownWordSuggestsTheNearest) {
-  EXPECT_EQ(faults_of("x: ful\n",
-                      [](Section& s) {
-                        s.choice<int>({.key = "x", .doc = "", .fallback = "vllm"}, {{"vllm", 0}, {"full", 1}});
-                      }),
-            Lines{"f.yaml:1:4: x: unknown value \"ful\"; did you mean \"full\"? (known: vllm, full)"});
+  EXPECT_EQ(
+      faults_of(
+          "x: ful\n",
+          [](Section& s) {
+            s.choice<int>({.key = "x", .doc = "", .fallback = "vllm"}, {{"vllm", 0}, {"full", 1}});
+          }),
+      Lines{"f.yaml:1:4: x: unknown value \"ful\"; did you mean \"full\"? (known: vllm, full)"});
 }
 
 TEST(Yaml, KeyThatDoesNotApplyIsAFault) {
-  EXPECT_EQ(one<double>("1", {.key = "x", .doc = "", .fallback = 0.0, .only = {false, "with `kind: b`"}}),
-            Lines{"f.yaml:1:4: x: applies only with `kind: b`"});
+  EXPECT_EQ(
+      one<double>("1", {.key = "x", .doc = "", .fallback = 0.0, .only = {false, "with `kind: b`"}}),
+      Lines{"f.yaml:1:4: x: applies only with `kind: b`"});
 }
 
 TEST(Yaml, AllFaultsComeAtOnceInOrderOfPlace) {
@@ -149,7 +166,8 @@ TEST(Yaml, SyntaxErrorHasItsPlace) {
 TEST(Yaml, MergeKeysAndSecondDocumentsAreRefused) {
   EXPECT_EQ(parse_faults("a: &a {x: 1}\nb:\n  <<: *a\n"),
             Lines{"f.yaml:3:3: b: merge keys (<<) are not supported; write the keys out"});
-  EXPECT_EQ(parse_faults("a: 1\n---\nb: 1\n"), Lines{"f.yaml:3:1: a second document; a file holds one"});
+  EXPECT_EQ(parse_faults("a: 1\n---\nb: 1\n"),
+            Lines{"f.yaml:3:1: a second document; a file holds one"});
 }
 
 TEST(Yaml, AliasesAreValuesOfTheirOwn) {
@@ -203,8 +221,9 @@ TEST(Yaml, QuantitiesReadInSi) {
 }
 
 TEST(Yaml, WrittenDurationsReadBackToTheSamePicoseconds) {
-  for (const std::int64_t ps : {0LL, 1LL, 999LL, 14'500'000LL, 123'456'789'012'345LL, 60LL * kPsPerSecond,
-                                5400LL * kPsPerSecond, 8'639'999'999'999'999'999LL}) {
+  for (const std::int64_t ps :
+       {0LL, 1LL, 999LL, 14'500'000LL, 123'456'789'012'345LL, 60LL * kPsPerSecond,
+        5400LL * kPsPerSecond, 8'639'999'999'999'999'999LL}) {
     EXPECT_EQ(value_of<Duration>(format(Duration{ps})), Duration{ps}) << format(Duration{ps});
   }
   EXPECT_EQ(format(Duration{14'500'000}), "14.5 us");
@@ -215,7 +234,8 @@ TEST(Yaml, WrittenDurationsReadBackToTheSamePicoseconds) {
 TEST(Yaml, WrittenQuantitiesReadBackToTheSameBits) {
   for (const double value : {0.0, 1.0, 1.0 / 3, 85520809984.0, 1e9, 123456.789}) {
     EXPECT_EQ(value_of<Bytes>(format(Bytes{value})).value, value) << format(Bytes{value});
-    EXPECT_EQ(value_of<PerSecond>(format(PerSecond{value})).value, value) << format(PerSecond{value});
+    EXPECT_EQ(value_of<PerSecond>(format(PerSecond{value})).value, value)
+        << format(PerSecond{value});
     EXPECT_EQ(value_of<double>(format(value)), value) << format(value);
   }
 }
@@ -229,7 +249,8 @@ TEST(Yaml, RangesOfWholeNumbersExpandAndAreWrittenBack) {
                       }),
             Lines{});
   EXPECT_EQ(seeds, (std::vector<std::int64_t>{1, 5, 6, 7, 8, 20}));
-  EXPECT_EQ(faults_of("x: 8..5\n", [&](Section& s) { s.list_of<std::int64_t>({.key = "x", .doc = ""}, {}); }),
+  EXPECT_EQ(faults_of("x: 8..5\n",
+                      [&](Section& s) { s.list_of<std::int64_t>({.key = "x", .doc = ""}, {}); }),
             Lines{"f.yaml:1:4: x: expected a whole number, found \"8..5\""});
 }
 
@@ -253,11 +274,13 @@ TEST(Override, FaultsNameTheSetting) {
   override_value(root, "nodes.0.count.x", "7", faults);
   override_value(root, "nodes..count", "7", faults);
   override_value(root, "nodes", "[1", faults);
-  EXPECT_EQ(faults.lines(),
-            (Lines{"--set nodes..count=7: nodes..count: the path has an empty part",
-                   "--set nodes.0.count.x=7: nodes.0.count.x: \"x\" leads into the value \"1\"",
-                   "--set nodes.3.count=7: nodes.3.count: \"3\" is no index of a list of 1 (counted from 0)",
-                   "--set nodes=[1: nodes: the value is not YAML"}));
+  EXPECT_EQ(
+      faults.lines(),
+      (Lines{
+          "--set nodes..count=7: nodes..count: the path has an empty part",
+          "--set nodes.0.count.x=7: nodes.0.count.x: \"x\" leads into the value \"1\"",
+          "--set nodes.3.count=7: nodes.3.count: \"3\" is no index of a list of 1 (counted from 0)",
+          "--set nodes=[1: nodes: the value is not YAML"}));
 }
 
 TEST(Override, UnknownKeyIsToldWithItsSetting) {

@@ -1,0 +1,120 @@
+// Lengths are pure functions of their address, and have the distributions that they claim.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "env/workload/workload.h"
+
+namespace yardmaster {
+namespace {
+
+using Kind = LengthDistribution::Kind;
+constexpr int kDraws = 40'000;
+
+std::vector<std::int32_t> draws(const LengthDistribution& lengths, int n = kDraws) {
+  std::vector<std::int32_t> values;
+  for (int i = 0; i < n; ++i) {
+    values.push_back(lengths.sample(
+        {{7}, Purpose::output_length, object_address(0, static_cast<std::uint32_t>(i))}));
+  }
+  return values;
+}
+
+double mean(const std::vector<std::int32_t>& values) {
+  double sum = 0;
+  for (const std::int32_t v : values) {
+    sum += v;
+  }
+  return sum / static_cast<double>(values.size());
+}
+
+Workload one_tenant(double length_error) {
+  Workload w;
+  w.tenants.resize(1);
+  w.tenants[0].prompt_tokens = {Kind::uniform, 0, 0, 10, 20};
+  w.tenants[0].output_tokens = {Kind::fixed, 100, 0, 1, 1000};
+  w.rate_per_s = 1;
+  w.length_error = length_error;
+  return w;
+}
+
+TEST(Lengths, FixedIsItsValue) {
+  EXPECT_EQ(draws({Kind::fixed, 123, 0, 1, 1000}, 3), (std::vector<std::int32_t>{123, 123, 123}));
+}
+
+TEST(Lengths, UniformHitsBothEndsAndNothingBeyond) {
+  const auto values = draws({Kind::uniform, 0, 0, 3, 8});
+  EXPECT_EQ(*std::min_element(values.begin(), values.end()), 3);
+  EXPECT_EQ(*std::max_element(values.begin(), values.end()), 8);
+  // Standard error of the mean: sqrt(35 / 12 / n) = 0.0085; five of them.
+  EXPECT_NEAR(mean(values), 5.5, 0.043);
+}
+
+TEST(Lengths, LognormalHasItsMedianAndSigma) {
+  auto values = draws({Kind::lognormal, 1000, 0.7, 1, 1'000'000});
+  double logs = 0, squares = 0;
+  for (const std::int32_t v : values) {
+    const double x = std::log(v / 1000.0);
+    logs += x;
+    squares += x * x;
+  }
+  const double n = kDraws;
+  EXPECT_NEAR(logs / n, 0, 5 * 0.7 / std::sqrt(n));
+  EXPECT_NEAR(std::sqrt(squares / n), 0.7, 5 * 0.7 / std::sqrt(2 * n));
+}
+
+TEST(Lengths, ExponentialHasItsMean) {
+  EXPECT_NEAR(mean(draws({Kind::exponential, 500, 0, 1, 1'000'000})), 500,
+              5 * 500 / std::sqrt(kDraws));
+}
+
+TEST(Lengths, CutToTheirLimits) {
+  for (const std::int32_t v : draws({Kind::lognormal, 100, 3, 50, 200}, 1000)) {
+    EXPECT_GE(v, 50);
+    EXPECT_LE(v, 200);
+  }
+}
+
+TEST(Lengths, SizesDependOnTheAddressOnly) {
+  const Workload w = one_tenant(0.5);
+  ArrivalCursor cursor;
+  cursor.count = 17;
+  const TaskSizes first = task_sizes(cursor, w, 0, {3});
+  cursor.next = {123};  // when it comes does not matter
+  const TaskSizes again = task_sizes(cursor, w, 0, {3});
+  EXPECT_EQ(first.prompt_tokens, again.prompt_tokens);
+  EXPECT_EQ(first.predicted_tokens, again.predicted_tokens);
+}
+
+TEST(Lengths, PredictionIsExactWithoutErrorAndLognormalWithIt) {
+  ArrivalCursor cursor;
+  EXPECT_EQ(task_sizes(cursor, one_tenant(0), 0, {3}).predicted_tokens, 100);
+  const Workload w = one_tenant(0.7);
+  double logs = 0, squares = 0;
+  for (cursor.count = 0; cursor.count < kDraws; ++cursor.count) {
+    const TaskSizes sizes = task_sizes(cursor, w, 0, {3});
+    ASSERT_GE(sizes.predicted_tokens, 1);
+    ASSERT_EQ(sizes.output_tokens, 100);
+    const double x = std::log(sizes.predicted_tokens / 100.0);
+    logs += x;
+    squares += x * x;
+  }
+  const double n = kDraws;
+  // Rounding to whole tokens shifts the mean of the logarithm by less than 0.001.
+  EXPECT_NEAR(logs / n, 0, 5 * 0.7 / std::sqrt(n) + 0.001);
+  EXPECT_NEAR(std::sqrt(squares / n), 0.7, 5 * 0.7 / std::sqrt(2 * n) + 0.001);
+}
+
+TEST(Lengths, PredictionIsAtLeastOneToken) {
+  Workload w = one_tenant(4);
+  w.tenants[0].output_tokens = {Kind::fixed, 1, 0, 1, 1};
+  ArrivalCursor cursor;
+  for (cursor.count = 0; cursor.count < 1000; ++cursor.count) {
+    EXPECT_GE(task_sizes(cursor, w, 0, {3}).predicted_tokens, 1);
+  }
+}
+
+}  // namespace
+}  // namespace yardmaster
