@@ -33,10 +33,15 @@ class WinnerTree {
       return;
     }
     times_[slot] = when;
+    const auto changed = static_cast<std::uint32_t>(slot);
     for (std::size_t i = (slot + leaves_) / 2; i > 0; i /= 2) {
       const std::uint32_t left = contender(i * 2);
       const std::uint32_t right = contender(i * 2 + 1);
-      winner_[i] = times_[right] < times_[left] ? right : left;
+      const std::uint32_t winner = times_[right] < times_[left] ? right : left;
+      if (winner == winner_[i] && winner != changed) {
+        return;  // it neither wins here now nor did: nothing above has changed
+      }
+      winner_[i] = winner;
     }
   }
 

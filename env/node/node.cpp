@@ -92,8 +92,8 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
     // Steps that have ended stand; the one in flight is void.
     const std::int64_t reached = first_boundary(now);
     const bool exact = start_ <= now && boundary(reached) == now;
-    steps_ = static_cast<std::int32_t>(
-        std::min<std::int64_t>(steps_, start_ > now ? 0 : (exact ? reached : reached - 1)));
+    set_steps(context.settings,
+              std::min<std::int64_t>(steps_, start_ > now ? 0 : (exact ? reached : reached - 1)));
     close_segment(context);
   }
   const Duration way = context.settings.response_latency;
@@ -171,7 +171,7 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
   const int ahead = context.settings.steps_in_flight;
   if (steps_ > 0) {
     const std::int64_t planned = std::max<std::int64_t>(first_boundary(now), 2 - ahead) + ahead - 1;
-    steps_ = static_cast<std::int32_t>(std::min<std::int64_t>(steps_, planned));
+    set_steps(context.settings, std::min<std::int64_t>(steps_, planned));
   }
   const std::int64_t first_open = step_ + steps_;  // the first step that is not yet planned
   for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
@@ -238,7 +238,7 @@ void Node::close_segment(const NodeContext& context) {
   const Time last_start = boundary(steps_ - 1);
   opportunity_ = ahead == 1 ? last_start : (steps_ >= 2 ? boundary(steps_ - 2) : last_step_start_);
   last_step_start_ = last_start;
-  end_ = boundary(steps_);
+  end_ = segment_end_;
   count_segment();
   free_blocks_ -= static_cast<std::int32_t>(decode_blocks(step_, steps_));
   if (prefilling_ != kNoTask && chunk_tokens_ > 0) {
@@ -354,8 +354,7 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
     waiting_.remove_if([&](TaskSlot t) { return t == task; });
   } else if (r.state != RequestState::outside) {
     if (r.state == RequestState::decoding) {
-      std::erase_if(by_finish_, [&](const Finishing& f) { return f.task == task; });
-      std::make_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+      remove_from_heap(task);
       stop_decoding(context, task);
     } else if (r.state == RequestState::prefilling) {
       prefilling_ = kNoTask;
@@ -436,8 +435,7 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
   context.facts.add(Fact::preempted, r.address, id_, now);
   const bool has_ended = r.state == RequestState::leaving;
   if (r.state == RequestState::decoding) {
-    std::erase_if(by_finish_, [&](const Finishing& f) { return f.task == task; });
-    std::make_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+    remove_from_heap(task);
     stop_decoding(context, task);
     r.produced = static_cast<std::int32_t>(r.output_tokens - (r.finish_step - step_ + 1));
   } else if (r.state == RequestState::prefilling) {
@@ -513,12 +511,11 @@ void Node::admit(const NodeContext& context, Time now) {
 
 // Lays out the steps from step_ on, as far as nothing changes.
 void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
-  const StepCost& cost = context.settings.cost[cost_level_];
   mixed_ = step_shape_.chunks > 0;
   if (mixed_) {
-    start_mixed(context, cost);
+    start_mixed(context);
   } else if (decodes_ > 0) {
-    start_decode(cost, preempted);
+    start_decode(context.settings, preempted);
   } else {
     steps_ = 0;
     idle_ = now >= end_ && waiting_.empty();
@@ -529,12 +526,13 @@ void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
   check(segment_.first.ps > 0, "a step takes no time");
 }
 
-void Node::start_mixed(const NodeContext& context, const StepCost& cost) {
+void Node::start_mixed(const NodeContext& context) {
+  const StepCost& cost = context.settings.cost[cost_level_];
   step_shape_.decodes = decodes_;
   step_shape_.context_tokens = decodes_ * step_ + offset_sum_;
   step_shape_.sampled = decodes_ + static_cast<std::int32_t>(joining_.size());
   segment_ = {cost.mixed(step_shape_), Duration::zero()};
-  steps_ = 1;
+  std::int64_t steps = 1;
   if (joining_.empty()) {
     // One long prompt alone: its full chunks are a run of equal steps, the last chunk is not in it.
     const Request& r = context.requests[index(prefilling_)];
@@ -544,12 +542,14 @@ void Node::start_mixed(const NodeContext& context, const StepCost& cost) {
     }
     limit = std::min(limit, steps_until_release());
     segment_.growth = cost.mixed_growth(step_shape_);
-    steps_ = static_cast<std::int32_t>(chunk_steps_that_fit(context, limit));
+    steps = chunk_steps_that_fit(context, limit);
   }
+  set_steps(context.settings, steps);
   emit_joining(context, start_ + segment_.first);
 }
 
-void Node::start_decode(const StepCost& cost, bool preempted) {
+void Node::start_decode(const NodeSettings& settings, bool preempted) {
+  const StepCost& cost = settings.cost[cost_level_];
   segment_ = cost.decode(decodes_, decodes_ * step_ + offset_sum_);
   std::int64_t limit = by_finish_.front().step - step_ + 1;
   if (preempted) {
@@ -559,7 +559,7 @@ void Node::start_decode(const StepCost& cost, bool preempted) {
   if (prefilling_ != kNoTask) {
     limit = 1;  // its chunk found no budget in this step
   }
-  steps_ = static_cast<std::int32_t>(steps_that_fit(limit));
+  set_steps(settings, steps_that_fit(limit));
 }
 
 // The requests whose last chunk is in this step get a token at its end.
@@ -582,6 +582,35 @@ void Node::emit_joining(const NodeContext& context, Time step_end) {
 }
 
 // ---- small parts -------------------------------------------------------------------------------
+
+// Takes a request out of the middle of the heap: the last one fills its place and finds its own.
+void Node::remove_from_heap(TaskSlot task) {
+  std::size_t hole = 0;
+  while (by_finish_[hole].task != task) {
+    ++hole;
+  }
+  const Finishing last = by_finish_.back();
+  by_finish_.pop_back();
+  const std::size_t size = by_finish_.size();
+  if (hole == size) {
+    return;
+  }
+  while (hole > 0 && later_finish(by_finish_[(hole - 1) / 2], last)) {
+    by_finish_[hole] = by_finish_[(hole - 1) / 2];
+    hole = (hole - 1) / 2;
+  }
+  for (std::size_t child = 2 * hole + 1; child < size; child = 2 * hole + 1) {
+    if (child + 1 < size && later_finish(by_finish_[child], by_finish_[child + 1])) {
+      ++child;
+    }
+    if (!later_finish(last, by_finish_[child])) {
+      break;
+    }
+    by_finish_[hole] = by_finish_[child];
+    hole = child;
+  }
+  by_finish_[hole] = last;
+}
 
 void Node::link(const NodeContext& context, TaskSlot task) {
   Request& r = context.requests[index(task)];

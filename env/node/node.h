@@ -118,6 +118,7 @@ class Node {
   [[nodiscard]] std::int64_t first_boundary(Time at) const;
   [[nodiscard]] Time cut_time(const NodeSettings&) const;
   [[nodiscard]] PlanPoint next_plan_point(const NodeSettings&) const;
+  void set_steps(const NodeSettings&, std::int64_t steps);
   void reschedule(const NodeContext&);
   void make_plans(const NodeContext&, Time limit, bool inclusive);
 
@@ -138,8 +139,8 @@ class Node {
   void continue_prefill(const NodeContext&);
   void admit(const NodeContext&, Time now);
   void start_segment(const NodeContext&, Time now, bool preempted);
-  void start_mixed(const NodeContext&, const StepCost&);
-  void start_decode(const StepCost&, bool preempted);
+  void start_mixed(const NodeContext&);
+  void start_decode(const NodeSettings&, bool preempted);
   void emit_joining(const NodeContext&, Time step_end);
   void link(const NodeContext&, TaskSlot);
   void unlink(const NodeContext&, TaskSlot);
@@ -162,7 +163,9 @@ class Node {
   Time end_;                       // of the last step that has been closed
   Time last_step_start_, opportunity_;  // of that step; the last instant before now when a plan could be made
   Time cost_change_at_ = Time::never(), replan_at_ = Time::never();
-  Time next_output_ = Time::never(), next_plan_ = Time::never();  // written by reschedule
+  Time natural_plan_, segment_end_;  // written by set_steps: the plan after the segment, if nothing cuts it
+  PlanPoint plan_point_{Time::never(), 0};  // written by reschedule, like the next two
+  Time next_output_ = Time::never(), next_plan_ = Time::never();
 
   // The batch.
   NodeId id_ = kNoNode;
@@ -185,6 +188,7 @@ class Node {
   Ring<NodeOutput> outputs_;           // decided and not yet collected, by time
   NodeCounters counters_;
 
+  void remove_from_heap(TaskSlot);
   static bool later_finish(const Finishing& a, const Finishing& b) {
     return a.step != b.step ? a.step > b.step : a.task > b.task;
   }

@@ -55,27 +55,35 @@ Node::PlanPoint Node::next_plan_point(const NodeSettings& settings) const {
   if (steps_ == 0) {
     return {end_, 0};  // the pipeline drains: the engine waits for the last step in flight
   }
-  const int ahead = settings.steps_in_flight;
-  const std::int64_t natural = steps_ - ahead + 1;
   const Time cut = cut_time(settings);
-  if (!cut.is_never() && boundary(natural) > cut) {
+  if (cut < natural_plan_) {
+    const int ahead = settings.steps_in_flight;
     const std::int64_t ended = std::max<std::int64_t>(first_boundary(cut), 2 - ahead);
-    if (ended < natural) {
+    if (ended < steps_ - ahead + 1) {
       return {boundary(ended), static_cast<std::int32_t>(ended + ahead - 1)};
     }
   }
-  return {boundary(natural), steps_};
+  return {natural_plan_, steps_};
+}
+
+// The segment under way shall have this many steps.
+void Node::set_steps(const NodeSettings& settings, std::int64_t steps) {
+  steps_ = static_cast<std::int32_t>(steps);
+  natural_plan_ = boundary(steps - settings.steps_in_flight + 1);
+  segment_end_ = boundary(steps);
 }
 
 void Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
-  for (;;) {
-    const PlanPoint next = next_plan_point(context.settings);
-    if (next.time > limit || (next.time == limit && !inclusive) || next.time.is_never()) {
-      break;
-    }
-    steps_ = next.steps;
-    plan(context, next.time);
+  if (plan_point_.time > limit || (plan_point_.time == limit && !inclusive)) {
+    return;
   }
+  do {
+    if (plan_point_.steps < steps_) {
+      set_steps(context.settings, plan_point_.steps);
+    }
+    plan(context, plan_point_.time);
+    plan_point_ = next_plan_point(context.settings);
+  } while (plan_point_.time < limit || (plan_point_.time == limit && inclusive));
   reschedule(context);
 }
 
@@ -85,23 +93,20 @@ void Node::catch_up(const NodeContext& context, Time now) { make_plans(context, 
 
 // Finds the next output and the latest instant at which the next plan may still be made.
 void Node::reschedule(const NodeContext& context) {
-  const NodeSettings& settings = context.settings;
   next_output_ = outputs_.empty() ? Time::never() : outputs_.front().at;
-  const bool ends_with_finish =
-      steps_ > 0 && !by_finish_.empty() && by_finish_.front().step == step_ + steps_ - 1;
-  if (ends_with_finish) {
-    next_output_ = std::min(next_output_, boundary(steps_) + settings.response_latency);
+  if (steps_ > 0 && !by_finish_.empty() && by_finish_.front().step == step_ + steps_ - 1) {
+    next_output_ = std::min(next_output_, segment_end_ + context.settings.response_latency);
   }
-  const PlanPoint next = next_plan_point(settings);
-  const Time cut = cut_time(settings);
-  if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) || next.steps < steps_) {
-    next_plan_ = next.time;
+  plan_point_ = next_plan_point(context.settings);
+  const Time cut = cut_time(context.settings);
+  if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) || plan_point_.steps < steps_) {
+    next_plan_ = plan_point_.time;
   } else if (!cut.is_never()) {
     // A newcomer during the last step of the segment finds the next one planned without it.
-    next_plan_ = next.time >= cut ? next.time : boundary(steps_);
+    next_plan_ = plan_point_.time >= cut ? plan_point_.time : segment_end_;
   } else {
     // Nothing but the segment itself: the plan can wait until its outputs are collected.
-    next_plan_ = next_output_.is_never() ? next.time : Time::never();
+    next_plan_ = next_output_.is_never() ? plan_point_.time : Time::never();
   }
 }
 

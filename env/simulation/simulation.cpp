@@ -24,6 +24,7 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
     nodes_.emplace_back(node_id(i), settings);
+    too_long_.push_back(settings.max_model_len);
     longest_prompt_ = std::max(longest_prompt_, settings.max_model_len - 1);
   }
   const Time end{scenario.duration.ps};
@@ -135,8 +136,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   charge_until_now();
   const double w = weight(slot);
   unfinished_weight_ += w;
-  cost_.unfinished_task_s += w * (now_ - cursor.next).seconds();
-  cost_.discounted_task_s += w * (now_ - cursor.next).seconds() * discount_now_;
+  charge(cursor.next, now_, w);  // in the frontend nobody could see it
   next_arrival(cursor, workload, t, seed_, Time{scenario_->duration.ps});
   events_.set(arrival_slot(tenant), cursor.next.is_never() ? cursor.next : cursor.next + scenario_->network.frontend);
   if (sizes.prompt_tokens > longest_prompt_) {
@@ -162,7 +162,7 @@ bool Simulation::offer() {
   bool any = scenario_->dispatch.allow_rejection;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const bool legal = up_[i] != 0 && ledger_.in_flight[i] < scenario_->dispatch.window &&
-                       task.prompt_tokens < scenario_->kind(node_id(i)).settings.max_model_len;
+                       task.prompt_tokens < too_long_[i];
     legal_[i] = legal ? 1 : 0;
     any = any || legal;
   }
@@ -194,8 +194,7 @@ void Simulation::apply(const Action& action) {
   deciding_ = false;
   ++counts_.decisions;
   decided_at_ = now_;
-  discount_now_ = 1;
-  cost_.discounted_task_s = 0;
+  charges_.clear();
   const TaskSlot slot = ready_.head();
   ready_.pop();
   if (action.kind == Action::Kind::send) {
@@ -348,20 +347,15 @@ void Simulation::reschedule(NodeId n) {
 }
 
 void Simulation::charge_until_now() {
-  const double seconds = (now_ - charged_until_).seconds();
-  if (seconds <= 0) {
-    return;
+  if (now_ > charged_until_) {
+    charge(charged_until_, now_, unfinished_weight_);
+    charged_until_ = now_;
   }
-  charged_until_ = now_;
-  cost_.unfinished_task_s += unfinished_weight_ * seconds;
-  const double tau = scenario_->objective.discount_time.seconds();
-  if (tau <= 0) {
-    cost_.discounted_task_s += unfinished_weight_ * seconds;
-    return;
-  }
-  const double discount = math::exp(-(now_ - decided_at_).seconds() / tau);
-  cost_.discounted_task_s += unfinished_weight_ * tau * (discount_now_ - discount);
-  discount_now_ = discount;
+}
+
+void Simulation::charge(Time from, Time until, double weight) {
+  cost_.unfinished_task_s += weight * (until - from).seconds();
+  charges_.push_back({from, until, weight});
 }
 
 double Simulation::weight(TaskSlot slot) const {
@@ -383,7 +377,23 @@ LedgerEntry Simulation::entry_of(TaskSlot slot) const {
   return {task.prompt_tokens, task.predicted_tokens, seen ? r.first_token : Time::never()};
 }
 
-CostIntegral Simulation::cost() const { return cost_; }
+CostIntegral Simulation::cost() const {
+  CostIntegral cost = cost_;
+  const double tau = scenario_->objective.discount_time.seconds();
+  for (const Charge& c : charges_) {
+    if (tau <= 0) {
+      cost.discounted_task_s += c.weight * (c.until - c.from).seconds();
+      continue;
+    }
+    // The time before the decision, in the frontend, is not discounted.
+    const Time from = std::max(c.from, decided_at_);
+    cost.discounted_task_s += c.weight * (from - c.from).seconds();
+    cost.discounted_task_s += c.weight * tau *
+                              (math::exp(-(from - decided_at_).seconds() / tau) -
+                               math::exp(-(std::max(c.until, from) - decided_at_).seconds() / tau));
+  }
+  return cost;
+}
 
 RunCounts Simulation::counts() const {
   RunCounts counts = counts_;
@@ -410,6 +420,8 @@ const FleetView& Simulation::view() {
       before_change(n);
       board_.show(n, now_);
     }
+  }
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
     sent_since_[i] = static_cast<std::int32_t>(ledger_.sent_total[i] - board_.sent_at[i]);
     returned_since_[i] = static_cast<std::int32_t>(ledger_.returned_total[i] - board_.returned_at[i]);
   }

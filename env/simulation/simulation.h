@@ -142,6 +142,7 @@ class Simulation {
   void before_change(NodeId n);
   void reschedule(NodeId n);
   void charge_until_now();
+  void charge(Time from, Time until, double weight);
   [[nodiscard]] TaskView view_of(TaskSlot slot) const;
   [[nodiscard]] double weight(TaskSlot slot) const;
   [[nodiscard]] LedgerEntry entry_of(TaskSlot slot) const;
@@ -169,6 +170,7 @@ class Simulation {
   std::vector<Node> nodes_;              // [node]
   std::vector<Health> health_;           // [node]
   std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
+  std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
   std::vector<ArrivalCursor> arrivals_;  // [tenant]
   std::vector<Task> tasks_;              // [slot]
   std::vector<Request> requests_;        // [slot]
@@ -189,9 +191,14 @@ class Simulation {
   std::vector<std::int32_t> sent_since_, returned_since_;  // [node] of the view
   FleetView view_;
   // Cost.
+  struct Charge {
+    Time from, until;
+    double weight = 0;  // unfinished in between
+  };
   Time charged_until_, decided_at_;
-  double unfinished_weight_ = 0, discount_now_ = 1;
-  CostIntegral cost_;
+  double unfinished_weight_ = 0;
+  CostIntegral cost_;                    // but for discounted_task_s
+  std::vector<Charge> charges_;          // since the last decision
   std::vector<NodeOutput> outputs_;      // scratch, empty between events
 };
 
