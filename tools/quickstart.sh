@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a bare Debian 12 to the main job's result, in at most 10 minutes on 2 cores: installs, builds,
+# From a bare Debian 12 to the main job: at most 10 minutes on 2 cores. Installs, builds, then
 # compares the baselines, trains a DQN and compares it with them on seeds that it never saw.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -78,8 +78,11 @@ double log(double x) {
 double exp(double x) {
   constexpr double kOverflow = 0x1.62E42FEFA39EFp+9;  // the largest x with a finite result
   constexpr double kUnderflow = -746;                 // below half of the smallest subnormal
-  if (!(x <= kOverflow)) {
-    return x > kOverflow ? kInfinity : x;  // not a number stays one
+  if (x != x) {
+    return x;  // not a number stays one
+  }
+  if (x > kOverflow) {
+    return kInfinity;
   }
   if (x < kUnderflow) {
     return 0;
