@@ -10,10 +10,24 @@
 namespace yardmaster {
 namespace {
 
-/// Mean of a distribution of lengths, by its quantiles: the cut to [min, max] included.
-double mean_of(const LengthDistribution& lengths) {
+/// Engines pad a batch to captured sizes this far apart: slopes are taken over as many.
+constexpr double kGraphSpacing = 8;
+/// Where the stall by a prompt is fitted.
+constexpr double kFitBatch = 16, kFitContext = 1e5;
+/// How many of the workload's mean task join what is on a node when its own mean is taken.
+/// Chosen on validation seeds; between 8 and 64 the mean of marginal_cost differs by 2 %.
+constexpr double kPriorTasks = 16;
+/// Who reaches its predicted length has half this share of it still to come.
+constexpr double kOverdueShare = 0.5;
+
+struct Mean {
+  double value = 0, square = 0;
+};
+
+/// Moments of a distribution of lengths, by its quantiles: the cut to [min, max] included.
+Mean moments(const LengthDistribution& lengths) {
   constexpr int kQuantiles = 64;
-  double sum = 0;
+  Mean sum;
   for (int i = 0; i < kQuantiles; ++i) {
     const double p = (i + 0.5) / kQuantiles;
     double x = lengths.value;
@@ -24,54 +38,60 @@ double mean_of(const LengthDistribution& lengths) {
     } else if (lengths.kind == LengthDistribution::Kind::exponential) {
       x = -lengths.value * math::log(1 - p);
     }
-    sum += std::clamp<double>(x, lengths.min, lengths.max);
+    x = std::clamp<double>(x, lengths.min, lengths.max);
+    sum.value += x / kQuantiles;
+    sum.square += x * x / kQuantiles;
   }
-  return sum / kQuantiles;
+  return sum;
 }
 
 struct MeanTask {
-  double prompt = 0, output = 0;
+  double prompt = 0;
+  Mean output;
+
+  void add(double share, double prompt_tokens, Mean output_tokens) {
+    prompt += share * prompt_tokens;
+    output.value += share * output_tokens.value;
+    output.square += share * output_tokens.square;
+  }
 };
 
 MeanTask mean_task(const Workload& workload) {
   MeanTask mean;
-  double weight = 0;
-  for (const TraceRow& row : workload.trace) {
-    mean.prompt += row.prompt_tokens;
-    mean.output += row.output_tokens;
-    weight += 1;
-  }
-  if (workload.trace.empty()) {
-    for (const Tenant& tenant : workload.tenants) {
-      mean.prompt += tenant.share * mean_of(tenant.prompt_tokens);
-      mean.output += tenant.share * mean_of(tenant.output_tokens);
-      weight += tenant.share;
+  if (!workload.trace.empty()) {
+    const double share = 1.0 / static_cast<double>(workload.trace.size());
+    for (const TraceRow& row : workload.trace) {
+      const double output = row.output_tokens;
+      mean.add(share, row.prompt_tokens, {output, output * output});
     }
+    return mean;
   }
-  weight = weight > 0 ? weight : 1;
-  return {std::max(mean.prompt / weight, 1.0), std::max(mean.output / weight, 1.0)};
+  double shares = 0;
+  for (const Tenant& tenant : workload.tenants) {
+    shares += tenant.share;
+  }
+  for (const Tenant& tenant : workload.tenants) {
+    mean.add(tenant.share / shares, moments(tenant.prompt_tokens).value,
+             moments(tenant.output_tokens));
+  }
+  return mean;
 }
 
-/// x where it is well above zero, and a small positive number of the order of `scale` around and
-/// below it.
+/// x where it is well above zero, falling to zero below it; half of `scale` at zero.
 double smoothly_positive(double x, double scale) {
   return (x + std::sqrt(x * x + scale * scale)) / 2;
 }
-
-/// Where the stall by a mean prompt is taken.
-constexpr double kTypicalBatch = 16, kProbeContext = 1e5;
-
-/// Engines pad a batch to captured sizes this far apart: the slope of a step is taken over as many.
-constexpr double kGraphSpacing = 8;
-
-/// A request that has outlived its predicted length has this share of it still to come, twice.
-constexpr double kOverdueShare = 0.5;
 
 }  // namespace
 
 Estimates::Estimates(const Scenario& scenario, Seed seed) {
   const MeanTask mean = mean_task(scenario.workload);
-  mean_output_ = mean.output;
+  mean_prompt_ = std::max(mean.prompt, 1.0);
+  mean_output_ = std::max(mean.output.value, 1.0);
+  // A request is in flight for as long as it has tokens; the error's mean is exp(sigma^2 / 2).
+  const double sigma = scenario.workload.length_error;
+  predicted_in_flight_ =
+      std::max(mean.output.square / mean_output_, 1.0) * math::exp(sigma * sigma / 2);
   nodes_.reserve(scenario.nodes());
   for (std::uint32_t i = 0; i < scenario.nodes(); ++i) {
     const NodeKind& kind = scenario.kind(node_id(i));
@@ -86,22 +106,33 @@ Estimates::Estimates(const Scenario& scenario, Seed seed) {
     node.service_rate = kind.capacity_per_s / factor;
     node.most_decodes =
         std::min(kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens - 1);
-    // The stall hardly depends on the batch, and is affine in its context: two points give it.
-    const double batch = std::min<double>(kTypicalBatch, node.most_decodes);
-    node.successor_stall = stall(node, batch, 0, mean.prompt) / mean.output;
-    node.successor_context =
-        (stall(node, batch, kProbeContext, mean.prompt) / mean.output - node.successor_stall) /
-        kProbeContext;
+    fit_stall(node);
     nodes_.push_back(node);
   }
 }
 
+// The stall hardly depends on the batch, is affine in the context, and nearly so in the prompt.
+void Estimates::fit_stall(NodeModel& node) const {
+  const double batch = std::min<double>(kFitBatch, node.most_decodes);
+  const double short_prompt = std::ceil(mean_prompt_ / 2), long_prompt = 4 * short_prompt;
+  const double low = stall(node, batch, 0, short_prompt);
+  node.stall_token = (stall(node, batch, 0, long_prompt) - low) / (long_prompt - short_prompt);
+  node.stall_base = low - node.stall_token * short_prompt;
+  node.stall_context = (stall(node, batch, kFitContext, short_prompt) - low) / kFitContext;
+}
+
 double Estimates::step(const NodeModel& node, double sequences, double context) {
-  const auto batch =
-      static_cast<std::int32_t>(std::clamp<double>(sequences, 0, node.settings->max_num_seqs));
+  const auto batch = static_cast<std::int32_t>(
+      std::min<double>(std::max(sequences, 0.0), node.settings->max_num_seqs));
   return static_cast<double>(node.settings->cost[0].decode(batch, 0).first.ps) *
              node.seconds_per_ps +
          context * node.context_token;
+}
+
+double Estimates::growth(const NodeModel& node, double sequences) {
+  const double last = std::max(node.settings->max_num_seqs - kGraphSpacing, 1.0);
+  const double from = std::clamp(sequences, 1.0, last);
+  return (step(node, from + kGraphSpacing, 0) - step(node, from, 0)) / kGraphSpacing;
 }
 
 Estimates::Mixed Estimates::mixed(const NodeModel& node, double decodes, double context,
@@ -133,45 +164,82 @@ double Estimates::stall(const NodeModel& node, double decodes, double context, d
   return std::max(with.seconds - with.steps * step(node, decodes, context), 0.0);
 }
 
-double Estimates::growth(const NodeModel& node, double sequences) {
-  const double from =
-      std::clamp(sequences, 1.0, std::max(node.settings->max_num_seqs - kGraphSpacing, 1.0));
-  return (step(node, from + kGraphSpacing, 0) - step(node, from, 0)) / kGraphSpacing;
-}
-
-double Estimates::successors(const NodeModel& node, double decodes, double context) {
+double Estimates::pace(const NodeModel& node, const LoadEstimate& load, double decodes,
+                       double context) {
   // One of these decodes is who asks: it is not stalled by its own successor.
-  return std::max(decodes - 1, 0.0) * (node.successor_stall + context * node.successor_context);
+  const double others = std::max(decodes - 1, 0.0);
+  return step(node, decodes, context) +
+         others * (load.successor_stall + context * node.stall_context / load.mean_output);
 }
 
-LoadEstimate Estimates::load(const NodeModel& node, std::size_t i, const FleetView& view) {
+LoadEstimate Estimates::load(const NodeModel& node, std::size_t i, const FleetView& view) const {
   LoadEstimate load;
   load.requests = view.in_flight[i];
   load.decoding = view.in_flight[i] - view.awaiting_first[i];
+  const auto prompts = static_cast<double>(view.prompt_tokens[i]);
+  const auto waiting = static_cast<double>(view.awaiting_tokens[i]);
+  const auto predicted = static_cast<double>(view.predicted_tokens[i]);
+  const double mean_prompt =
+      (prompts + waiting + kPriorTasks * mean_prompt_) / (load.requests + kPriorTasks);
+  load.mean_output = (predicted + kPriorTasks * predicted_in_flight_) /
+                     (load.decoding + kPriorTasks) * (mean_output_ / predicted_in_flight_);
+  load.successor_stall =
+      std::max(node.stall_base + node.stall_token * mean_prompt, 0.0) / load.mean_output;
   if (load.decoding <= 0) {
     return load;
   }
-  const auto prompts = static_cast<double>(view.prompt_tokens[i]);
-  const auto predicted = static_cast<double>(view.predicted_tokens[i]);
   const double now_us = static_cast<double>(view.now.ps) / static_cast<double>(kPsPerMicrosecond);
   const double elapsed =
       (load.decoding * now_us - static_cast<double>(view.first_token_us[i])) * 1e-6;
-  // The pace depends on the context, which depends on the pace: one round from half of what is
-  // predicted.
-  const double middle = prompts + predicted / 2;
-  const double without_context = step(node, load.decoding, 0);
-  const double pace =
-      without_context + middle * node.context_token + successors(node, load.decoding, middle);
-  const double produced = load.decoding + std::max(elapsed, 0.0) / pace;
+  // The pace depends on the context, which depends on the pace: taken half way.
+  load.pace = pace(node, load, load.decoding, prompts + predicted / 2);
+  const double produced = load.decoding + std::max(elapsed, 0.0) / load.pace;
   load.context = std::min(prompts + produced, node.kv_tokens);
-  load.step = without_context + load.context * node.context_token;
+  load.step = step(node, load.decoding, load.context);
   load.remaining =
       std::max(smoothly_positive(predicted - produced, kOverdueShare * predicted), load.decoding);
   return load;
 }
 
-LoadEstimate Estimates::load(NodeId n, const FleetView& view) const {
-  return load(nodes_[index(n)], index(n), view);
+double Estimates::waiting_prefill(const NodeModel& node, const LoadEstimate& now, double prompts,
+                                  double tokens) {
+  if (prompts <= 0) {
+    return 0;
+  }
+  return mixed(node, now.decoding, now.context, tokens, tokens * tokens / prompts).seconds;
+}
+
+double Estimates::wait(const NodeModel& node, const LoadEstimate& now, std::size_t i,
+                       const TaskView& task, const FleetView& view) const {
+  const auto waiting = static_cast<double>(view.awaiting_tokens[i]);
+  const double prompts = waiting_prefill(node, now, view.awaiting_first[i], waiting);
+  // Requests that must end before this one finds a place and memory.
+  const double demand = now.context + waiting + task.prompt_tokens;
+  const double no_place = now.requests + 1 - node.settings->max_num_seqs;
+  const double no_memory =
+      demand > node.kv_tokens ? (now.requests + 1) * (1 - node.kv_tokens / demand) : 0;
+  const double excess = std::max(no_place, no_memory);
+  double places = 0;
+  if (excess > 0) {
+    places = now.decoding > 0 ? excess * now.mean_output * now.pace / now.decoding
+                              : excess / node.service_rate;
+  }
+  // Steps that are planned already: half of one on average, and those that run ahead.
+  return std::max(prompts, places) + (node.settings->steps_in_flight - 0.5) * now.step;
+}
+
+double Estimates::others_lose(const NodeModel& node, const LoadEstimate& now, const Mixed& prefill,
+                              const TaskView& task) {
+  const double output = std::max(task.predicted_tokens, 1);
+  const double left = now.decoding > 0 ? now.remaining / now.decoding : now.mean_output;
+  // Steps that the task shares with each: the shorter of the two stays when they are alike, and up
+  // to twice as many when they are not, for who ends is replaced by another.
+  const double overlap = 2 * left * output / (left + output);
+  const double without = now.decoding > 0 ? now.step : step(node, 1, 0);
+  const double stalled = std::max(prefill.seconds - prefill.steps * without, 0.0);
+  const double slower =
+      node.context_token * (task.prompt_tokens + output / 2) + growth(node, now.requests);
+  return now.requests * (stalled + overlap * slower);
 }
 
 Prediction Estimates::predict(NodeId n, const TaskView& task, const FleetView& view) const {
@@ -180,47 +248,23 @@ Prediction Estimates::predict(NodeId n, const TaskView& task, const FleetView& v
   const LoadEstimate now = load(node, i, view);
   const double prompt = task.prompt_tokens;
   const double output = std::max(task.predicted_tokens, 1);
-  const auto awaiting_tokens = static_cast<double>(view.awaiting_tokens[i]);
+  const Mixed prefill = mixed(node, now.decoding, now.context, prompt, prompt * prompt);
+  // What does not fit does not run.
+  const double context =
+      now.context + static_cast<double>(view.awaiting_tokens[i]) + prompt + output / 2;
+  const double fits = context > node.kv_tokens ? node.kv_tokens / context : 1;
 
   Prediction p;
-  p.wait = waiting_prefill(node, now, view.awaiting_first[i], awaiting_tokens);
-  // A full node serves its queue at its saturated rate.
-  const double demand = now.context + awaiting_tokens + prompt;
-  const double no_place = now.requests + 1 - node.settings->max_num_seqs;
-  const double no_memory =
-      demand > node.kv_tokens ? (now.requests + 1) * (1 - node.kv_tokens / demand) : 0;
-  const double excess = std::max(no_place, no_memory);
-  if (excess > 0) {
-    p.wait = std::max(p.wait, excess / node.service_rate);
-  }
-  // Steps that are planned already: half of one on average, and those that run ahead.
-  p.wait += (node.settings->steps_in_flight - 0.5) * now.step;
-
-  const Mixed prefill = mixed(node, now.decoding, now.context, prompt, prompt * prompt);
+  p.wait = wait(node, now, i, task, view);
   p.prefill = prefill.seconds;
-  // What does not fit does not run.
-  const double context = demand + output / 2;
-  const double fits = context > node.kv_tokens ? node.kv_tokens / context : 1;
-  const double batch = (now.requests + 1) * fits;
-  p.tpot = step(node, batch, context * fits) + successors(node, batch, context * fits);
+  p.tpot = pace(node, now, (now.requests + 1) * fits, context * fits);
   p.decode = (output - 1) * p.tpot;
-
-  const double others = now.requests;
-  if (others > 0) {
-    const double left = now.decoding > 0 ? now.remaining / now.decoding : mean_output_;
-    const double alone = now.decoding > 0 ? now.step : step(node, 1, 0);
-    const double stalled = std::max(prefill.seconds - prefill.steps * alone, 0.0);
-    const double slower = node.context_token * (prompt + output / 2) + growth(node, others);
-    p.others = others * (stalled + std::min(left, output) * slower);
-  }
+  p.others = now.requests > 0 ? others_lose(node, now, prefill, task) : 0;
   return p;
 }
 
-double Estimates::waiting_prefill(const NodeModel& node, const LoadEstimate& now, double prompts,
-                                  double tokens) {
-  return prompts > 0
-             ? mixed(node, now.decoding, now.context, tokens, tokens * tokens / prompts).seconds
-             : 0;
+LoadEstimate Estimates::load(NodeId n, const FleetView& view) const {
+  return load(nodes_[index(n)], index(n), view);
 }
 
 double Estimates::step(NodeId n, double sequences, double context_tokens) const {
@@ -243,10 +287,10 @@ double Estimates::work_ahead(NodeId n, const FleetView& view) const {
     return 0;
   }
   const double awaiting = view.awaiting_first[i];
-  const auto awaiting_tokens = static_cast<double>(view.awaiting_tokens[i]);
-  const double left = (now.remaining + awaiting * mean_output_) / now.requests;
-  return waiting_prefill(node, now, awaiting, awaiting_tokens) +
-         left * step(node, now.requests, now.context + awaiting_tokens);
+  const auto waiting = static_cast<double>(view.awaiting_tokens[i]);
+  const double left = (now.remaining + awaiting * now.mean_output) / now.requests;
+  return waiting_prefill(node, now, awaiting, waiting) +
+         left * step(node, now.requests, now.context + waiting);
 }
 
 }  // namespace yardmaster

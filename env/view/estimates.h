@@ -3,19 +3,20 @@
 // seconds.
 //
 // Everything is closed form in the columns of a FleetView, O(1) a node. With, on one node,
-//   n  requests sent and not ended, d of them with a first token,
-//   P, O, T  of those d: prompt tokens, predicted tokens, time since their first tokens, summed,
-//   w, W  requests without a first token, and their prompt tokens,
-//   L, o  prompt and predicted tokens of the task, and of the mean task of the workload: M, m,
-// the model is (docs/policies.md derives each line):
-//   step(d, S)       = decode_base[d] + decode_token S
-//   stall(d, S, x)   = steps with x prompt tokens beside d decodes, less as many pure decode steps
-//   pace(d, S)       = step(d, S) + (d - 1) / m stall(d, S, M)    who finishes is replaced by a new
-//   prompt produced         = d + T / pace,   S = P + produced,   remaining = O - produced,
-//   smoothly above 0 wait             = max(prefill of W, excess / service rate) + steps in flight
-//   finish           = wait + prefill of L + (o - 1) pace(n + 1, S + W + L + o / 2)
-//   others lose      = n stall(d, S, L) + n overlap (decode_token (L + o / 2) + growth of
+//   n, d   requests sent and not ended, and how many of them have had a first token;
+//   P, O   prompt and predicted tokens of those d, T the time since their first tokens, summed;
+//   W      prompt tokens of the n - d without a first token;
+//   M, m   prompt and output tokens of the mean task there: of what is there and 16 of the
+//   workload; L, o   prompt and predicted tokens of the task that asks: step(d, S)      =
+//   decode_base[d] + decode_token S stall(d, S, x)  = steps that compute x prompt tokens beside d
+//   decodes, less as many decode steps pace(d, S)      = step(d, S) + (d - 1) / m stall(d, S, M)
+//   who ends is replaced by a new prompt produced        = d + T / pace,  S = P + produced,
+//   remaining = O - produced, smoothly above 0 wait            = max(prefill of W, excess m pace /
+//   d) + steps in flight finish          = wait + prefill of L + (o - 1) pace(n + 1, S + W + L + o
+//   / 2) others lose     = n stall(d, S, L) + n overlap (decode_token (L + o / 2) + growth of
 //   decode_base)
+// docs/policies.md says why. What it does not know: prompts and outputs of one node are
+// independent, a batch stays as large as it is, and predicted lengths are taken at their word.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +33,15 @@ struct TaskView;
 
 /// What is on a node, as the ledger and the cost model tell.
 struct LoadEstimate {
-  double requests = 0;   // sent and not ended
-  double decoding = 0;   // of these, with a first token
-  double context = 0;    // computed tokens of those that decode
-  double remaining = 0;  // tokens that those are still expected to produce
-  double step = 0;       // seconds of one decode step
+  double requests = 0;     // sent and not ended
+  double decoding = 0;     // of these, with a first token
+  double context = 0;      // computed tokens of those that decode
+  double remaining = 0;    // tokens that those are still expected to produce
+  double step = 0;         // seconds of one decode step
+  double pace = 0;         // seconds a token, the prompts of successors included
+  double mean_output = 1;  // tokens of a request there, from first to last
+  double successor_stall =
+      0;  // seconds that the successor of one decode adds to the others, a token
 };
 
 /// What sending a task to a node is predicted to do.
@@ -102,10 +107,11 @@ class Estimates {
  private:
   struct NodeModel {
     const NodeSettings* settings = nullptr;
-    double seconds_per_ps = 0;   // of the compiled costs: 1e-12 times the node's calibration factor
-    double context_token = 0;    // seconds that a context token adds to a decode step
-    double successor_stall = 0;  // seconds by which the prompt of a decode's successor stalls each
-    double successor_context = 0;   // other, a token of output; and a token of context
+    double seconds_per_ps = 0;  // of the compiled costs: 1e-12 times the node's calibration factor
+    double context_token = 0;   // seconds that a context token adds to a decode step
+    double stall_base = 0;      // a prompt of x tokens beside decodes over S stalls them by
+    double stall_token = 0;     //   stall_base + stall_token x + stall_context S
+    double stall_context = 0;
     double kv_tokens = 0;           // that fit
     double service_rate = 0;        // requests/s
     std::int32_t most_decodes = 1;  // beside which a chunk of prefill has room
@@ -119,13 +125,21 @@ class Estimates {
   static double growth(const NodeModel&, double sequences);
   static Mixed mixed(const NodeModel&, double decodes, double context, double tokens, double pairs);
   static double stall(const NodeModel&, double decodes, double context, double tokens);
-  static double successors(const NodeModel&, double decodes, double context);
-  static LoadEstimate load(const NodeModel&, std::size_t node, const FleetView&);
+  static double pace(const NodeModel&, const LoadEstimate&, double decodes, double context);
   static double waiting_prefill(const NodeModel&, const LoadEstimate&, double prompts,
                                 double tokens);
+  static double others_lose(const NodeModel&, const LoadEstimate&, const Mixed& prefill,
+                            const TaskView&);
+  void fit_stall(NodeModel&) const;
+  [[nodiscard]] LoadEstimate load(const NodeModel&, std::size_t node, const FleetView&) const;
+  [[nodiscard]] double wait(const NodeModel&, const LoadEstimate&, std::size_t node,
+                            const TaskView&, const FleetView&) const;
 
   std::vector<NodeModel> nodes_;  // [node]
-  double mean_output_ = 1;        // tokens, of the workload's mean task
+  // Tokens of the workload's tasks.
+  double mean_prompt_ = 1, mean_output_ = 1;
+  double predicted_in_flight_ =
+      1;  // mean prediction of those in flight, long ones being there longer
 };
 
 }  // namespace yardmaster

@@ -66,17 +66,23 @@ inline NodeKind affine_kind(double slowness, double capacity_per_s) {
   return kind;
 }
 
+/// Work of 500 prompt and 100 output tokens, always.
+inline Tenant fixed_lengths() {
+  Tenant tenant;
+  tenant.prompt_tokens = {LengthDistribution::Kind::fixed, 500, 0, 1, 4096};
+  tenant.output_tokens = {LengthDistribution::Kind::fixed, 100, 0, 1, 4096};
+  return tenant;
+}
+
 /// Owns the scenario, the estimates and the columns; view() borrows them.
 class HandMadeFleet {
  public:
   HandMadeFleet(std::vector<NodeKind> kinds, std::vector<HandMadeNode> nodes,
-                double calibration_error = 0, Seed seed = {})
+                double calibration_error = 0, Seed seed = {},
+                const Tenant& tenant = fixed_lengths())
       : nodes_(std::move(nodes)) {
     scenario_.kinds = std::move(kinds);
     scenario_.calibration_error = calibration_error;
-    Tenant tenant;
-    tenant.prompt_tokens = {LengthDistribution::Kind::fixed, 500, 0, 1, 4096};
-    tenant.output_tokens = {LengthDistribution::Kind::fixed, 100, 0, 1, 4096};
     scenario_.workload.tenants.push_back(tenant);
     for (const HandMadeNode& node : nodes_) {
       scenario_.kind_of.push_back(node.kind);

@@ -138,9 +138,9 @@ TEST(Estimates, ContextGrowsByOneTokenARequestAndPace) {
   const HandMadeFleet fleet({affine_kind(1, 5)}, {busy(0, 8, 200, 100, 1)});
   EXPECT_DOUBLE_EQ(fleet.estimates().context_tokens(kFirst, fleet.view(1)), 8 * 201.0);
   // Eight decode over some 250 tokens each, and every hundred tokens of each of the seven others a
-  // prompt of 500 tokens comes in.
+  // prompt comes in, of 400 tokens: the mean of these eight and of sixteen of the workload's 500.
   const double step = 0.010 + 8 * (10e-6 + 50e-6) + 8 * 250 * 0.1e-6;
-  const double pace = step + 7.0 / 100 * (10e-6 + 500 * 50e-6);
+  const double pace = step + 7.0 / 100 * (10e-6 + 400 * 50e-6);
   EXPECT_NEAR(fleet.estimates().context_tokens(kFirst, fleet.view(1.5)), 8 * (201 + 0.5 / pace), 2);
 }
 
@@ -165,16 +165,17 @@ TEST(Estimates, PromptsThatWaitDelayTheNext) {
   EXPECT_GT(fleet.estimates().work_ahead(node_id(1), fleet.view()), 0.150);
 }
 
-TEST(Estimates, FullNodeServesItsQueueAtItsRate) {
+TEST(Estimates, FullNodeMakesTheTaskWaitForThoseWhoMustEndFirst) {
   HandMadeNode full = busy(0, 64, 200, 100, 9.5);
   full.in_flight += 9;
   full.awaiting_first = 9;
   full.awaiting_tokens = 9 * 20;
   const HandMadeFleet fleet({affine_kind(1, 5)}, {full});
   const Prediction p = fleet.estimates().predict(kFirst, hand_made_task(20, 50), fleet.view());
-  // Ten must leave first, five leave in a second.
-  EXPECT_GE(p.wait, 2.0);
-  EXPECT_LT(p.wait, 2.1);
+  // Ten must end, of sixty-four who end after a hundred tokens each; then the steps that run ahead.
+  const LoadEstimate load = fleet.estimates().load(kFirst, fleet.view());
+  EXPECT_NEAR(p.wait, 10 * 100 * load.pace / 64 + 1.5 * load.step, 1e-9);
+  EXPECT_GT(load.pace, load.step);
 }
 
 TEST(Estimates, NodeWithoutMemoryMakesTheTaskWait) {
@@ -186,18 +187,41 @@ TEST(Estimates, NodeWithoutMemoryMakesTheTaskWait) {
   const double ample = fleet.estimates().predict(node_id(0), task, fleet.view()).wait;
   const double scarce = fleet.estimates().predict(node_id(1), task, fleet.view()).wait;
   // 1407 tokens are there and 400 want to come: 207 too many, 0.92 of a mean request.
-  EXPECT_NEAR(scarce - ample, 8 * (1 - 1600 / 1807.0) / 5, 1e-9);
+  const double pace = fleet.estimates().load(node_id(1), fleet.view()).pace;
+  EXPECT_NEAR(scarce - ample, 8 * (1 - 1600 / 1807.0) * 100 * pace / 7, 1e-9);
 }
 
 TEST(Estimates, OthersLoseTheStallAndTheLongerSteps) {
   const HandMadeFleet fleet({affine_kind(1, 5)}, {busy(0, 10, 200, 1000, 10)});
   const TaskView task = hand_made_task(600, 40);
-  // The prompt: one more entry and 600 tokens in one step. Each of 40 steps: one more entry and
+  // The prompt: one more entry and 600 tokens in one step. Each step shared: one more entry and
   // token, and 600 tokens of context and 20 of output on average.
   const double stall = 10e-6 + 600 * 50e-6;
   const double slower = 10e-6 + 50e-6 + (600 + 20) * 0.1e-6;
-  EXPECT_NEAR(fleet.estimates().others_lose(kFirst, task, fleet.view()), 10 * (stall + 40 * slower),
-              1e-6);
+  const double left = fleet.estimates().remaining_tokens(kFirst, fleet.view()) / 10;
+  EXPECT_NEAR(left, 1000, 60);
+  const double shared = 2 / (1 / left + 1 / 40.0);
+  EXPECT_NEAR(fleet.estimates().others_lose(kFirst, task, fleet.view()),
+              10 * (stall + shared * slower), 1e-6);
+}
+
+TEST(Estimates, PromptsOfANodeTellThePromptsThatWillCome) {
+  const HandMadeFleet fleet({affine_kind(1, 5)},
+                            {busy(0, 30, 100, 100, 10), busy(0, 30, 3000, 100, 10)});
+  const LoadEstimate short_prompts = fleet.estimates().load(node_id(0), fleet.view());
+  const LoadEstimate long_prompts = fleet.estimates().load(node_id(1), fleet.view());
+  EXPECT_GT(long_prompts.successor_stall, 5 * short_prompts.successor_stall);
+}
+
+TEST(Estimates, LongRequestsAreInFlightForLonger) {
+  Tenant tenant = testing::fixed_lengths();
+  tenant.output_tokens = {LengthDistribution::Kind::exponential, 100, 0, 1, 100000};
+  const HandMadeFleet fleet({affine_kind(1, 5)}, {HandMadeNode{}, busy(0, 48, 500, 200, 9)}, 0,
+                            Seed{}, tenant);
+  // Of exponential lengths of mean 100, those met in flight have a mean of 200 (quantiles miss 2 %
+  // of it).
+  EXPECT_NEAR(fleet.estimates().load(node_id(0), fleet.view()).mean_output, 100, 2);
+  EXPECT_NEAR(fleet.estimates().load(node_id(1), fleet.view()).mean_output, 100, 5);
 }
 
 TEST(Estimates, MoreWorkOnANodeNeverMakesItFasterForTheTask) {
