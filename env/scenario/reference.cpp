@@ -8,15 +8,15 @@ namespace {
 
 constexpr std::string_view kHead = R"(# Scenario reference
 
-Generated from the reader's own declarations; a test compares them, `UPDATE_DOCS=1` rewrites the file.
+Generated from the reader's own declarations; a test compares them, `UPDATE_DOCS=1` rewrites it.
 
-A scenario is one YAML file. Everything has a default but `nodes`, and in each group of nodes `gpu` and
-`model`; scenarios/minimal.yaml is the shortest one. `yardmaster validate FILE` reports every fault at
-once, each with its place. `--set key.path=value` changes any key from the command line; items of lists
-go by number: `--set nodes.0.count=4`.
+A scenario is one YAML file. Everything has a default but `nodes`, and in each group of nodes `gpu`
+and `model`; scenarios/minimal.yaml is the shortest one. `yardmaster validate FILE` reports every
+fault at once, each with its place. `--set key.path=value` changes any key from the command line;
+items of lists go by number: `--set nodes.0.count=4`.
 
-Quantities carry a unit, and a bare number in the place of one is a fault. Counts, shares and factors are
-bare.
+Quantities carry a unit, and a bare number in the place of one is a fault. Counts, shares and
+factors are bare.
 
 | quantity | units |
 | --- | --- |
