@@ -9,11 +9,22 @@
 
 namespace yardmaster {
 
-/// What can be true of a task at an instant. Only these enter the digest: never segments, reports or
-/// heap operations, so that laziness cannot change it.
-enum class Fact : std::uint8_t { arrived, sent, scheduled, first_token, preempted, finished, failed, rejected, cancelled };
+/// What can be true of a task at an instant. Only these enter the digest: never segments, reports
+/// or heap operations, so that laziness cannot change it.
+enum class Fact : std::uint8_t {
+  arrived,
+  sent,
+  scheduled,
+  first_token,
+  preempted,
+  finished,
+  failed,
+  rejected,
+  cancelled
+};
 
-/// Sum of hashes of facts: the order in which facts are reported does not matter, only which they are.
+/// Sum of hashes of facts: the order in which facts are reported does not matter, only which they
+/// are.
 class Digest {
  public:
   void add(Fact fact, const TaskAddress& at, Time when) {
@@ -30,7 +41,8 @@ class Digest {
   std::uint64_t value_ = 0;
 };
 
-/// Hears facts as they become certain; a node's own facts may come after a later one of another node.
+/// Hears facts as they become certain; a node's own facts may come after a later one of another
+/// node.
 class FactSink {
  public:
   virtual ~FactSink() = default;

@@ -13,10 +13,9 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = kMultiplier0 * counter[0];
     const std::uint64_t p1 = kMultiplier1 * counter[2];
-    counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0],
-               static_cast<std::uint32_t>(p1),
-               static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1],
-               static_cast<std::uint32_t>(p0)};
+    counter = {
+        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
+        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
     key[0] += kWeyl0;
     key[1] += kWeyl1;
   }
@@ -30,8 +29,8 @@ std::uint64_t Draw::bits(std::uint32_t i) const {
       at.tenant, at.workflow,
       static_cast<std::uint32_t>(at.stage) | (static_cast<std::uint32_t>(at.branch) << 16),
       static_cast<std::uint32_t>(at.loop) | (static_cast<std::uint32_t>(at.attempt) << 16)};
-  const auto out = philox4x32(
-      counter, {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)});
+  const auto out =
+      philox4x32(counter, {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)});
   return out[0] | (static_cast<std::uint64_t>(out[1]) << 32);
 }
 

@@ -69,7 +69,10 @@ struct Draw {
   [[nodiscard]] double exponential(std::uint32_t i = 0) const;
 };
 
-/// The address of the k-th event of an object that is not a task: a node's failure, a tenant's arrival.
-constexpr TaskAddress object_address(std::uint32_t object, std::uint32_t k) { return {object, k, 0, 0, 0, 0}; }
+/// The address of the k-th event of an object that is not a task: a node's failure, a tenant's
+/// arrival.
+constexpr TaskAddress object_address(std::uint32_t object, std::uint32_t k) {
+  return {object, k, 0, 0, 0, 0};
+}
 
 }  // namespace yardmaster

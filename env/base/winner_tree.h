@@ -1,8 +1,8 @@
 // The event queue: a tournament over a fixed number of slots, one next event a slot.
 //
 // Invariant: inner node i holds the index of the earlier of its two children, ties to the smaller
-// index; so the order of events is total and does not depend on the order of updates. Slots are laid
-// out by phase, and (time, slot) is then the order (time, phase, index) of the design.
+// index; so the order of events is total and does not depend on the order of updates. Slots are
+// laid out by phase, and (time, slot) is then the order (time, phase, index) of the design.
 #pragma once
 
 #include <bit>
@@ -14,7 +14,8 @@
 
 namespace yardmaster {
 
-/// A flat tournament tree over `slots` times. Copying it copies two arrays; updates allocate nothing.
+/// A flat tournament tree over `slots` times. Copying it copies two arrays; updates allocate
+/// nothing.
 class WinnerTree {
  public:
   WinnerTree() = default;
@@ -55,8 +56,8 @@ class WinnerTree {
   }
 
   std::size_t leaves_ = 0;
-  std::vector<Time> times_;           // [leaves], indexed by slot
-  std::vector<std::uint32_t> winner_; // [leaves], 1 is the root
+  std::vector<Time> times_;            // [leaves], indexed by slot
+  std::vector<std::uint32_t> winner_;  // [leaves], 1 is the root
 };
 
 }  // namespace yardmaster

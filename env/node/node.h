@@ -1,10 +1,11 @@
 // One LLM serving node: continuous batching by vLLM's rules, in closed form.
 //
-// The node lives in *segments*: stretches of steps with one composition of the batch, whose durations
-// are affine in the step. It is planned as the engine plans: the steps after a segment are decided
-// when step (last - steps_in_flight + 1) of it ends, from what is known then. A node is lazy: plans
-// that nothing outside depends on are made later, as of their own time; so catching up at any extra
-// instant changes nothing (tests/property). All rules are stated in docs/model.md, "The node".
+// The node lives in *segments*: stretches of steps with one composition of the batch, whose
+// durations are affine in the step. It is planned as the engine plans: the steps after a segment
+// are decided when step (last - steps_in_flight + 1) of it ends, from what is known then. A node is
+// lazy: plans that nothing outside depends on are made later, as of their own time; so catching up
+// at any extra instant changes nothing (tests/property). All rules are stated in docs/model.md,
+// "The node".
 //
 // Not here yet, and where it will go: prefix caching (blocks taken in admit() and close_segment()),
 // priority queues and long-prefill caps (admit() and decide()), ends by stop token (finish()).
@@ -42,10 +43,10 @@ struct NodeOutput {
 struct NodeCounters {
   std::int64_t steps = 0, segments = 0, prefill_tokens = 0, decode_tokens = 0, preemptions = 0;
   std::int64_t context_tokens = 0;  // summed over decode steps: KV tokens read
-  std::int64_t chunk_pairs = 0;     // summed 2 before c + c^2: twice the (query, key) pairs of prefill
-  Duration busy;                    // time in steps
-  Duration busy_with_prefill;       // of that, in steps with prefill chunks
-  double kv_token_seconds = 0;      // tokens in the KV cache, integrated over busy time
+  std::int64_t chunk_pairs = 0;  // summed 2 before c + c^2: twice the (query, key) pairs of prefill
+  Duration busy;                 // time in steps
+  Duration busy_with_prefill;    // of that, in steps with prefill chunks
+  double kv_token_seconds = 0;   // tokens in the KV cache, integrated over busy time
 };
 
 /// What a node reports of itself.
@@ -75,13 +76,14 @@ class Node {
   [[nodiscard]] Time next_output() const { return next_output_; }
   [[nodiscard]] Time next_plan() const { return next_plan_; }
 
-  /// Abandons a request. True: it is gone. False: it leaves at the next plan, and `collect` says so,
-  /// unless its last token comes first.
+  /// Abandons a request. True: it is gone. False: it leaves at the next plan, and `collect` says
+  /// so, unless its last token comes first.
   bool cancel(const NodeContext&, TaskSlot, Time now);
   /// Uses settings.cost[level] from the first plan at or after `now`.
   void set_cost_level(const NodeContext&, std::uint8_t level, Time now);
-  /// Everything in the node is lost and appended to `lost`, the KV cache too. Requests whose last token
-  /// was in a step that has ended are not; of the lost ones no token still on its way is seen.
+  /// Everything in the node is lost and appended to `lost`, the KV cache too. Requests whose last
+  /// token was in a step that has ended are not; of the lost ones no token still on its way is
+  /// seen.
   void crash(const NodeContext&, Time now, std::vector<TaskSlot>& lost);
 
   /// The load that a report taken at `at` shows: plans before `at` have been made.
@@ -122,7 +124,7 @@ class Node {
   void reschedule(const NodeContext&);
   void make_plans(const NodeContext&, Time limit, bool inclusive);
 
-  // What (node.cpp).
+  // What (node_plan.cpp).
   void plan(const NodeContext&, Time now);
   void hear_mailbox(const NodeContext&, Time now);
   void close_segment(const NodeContext&);
@@ -153,39 +155,42 @@ class Node {
   static void forget_output(const NodeContext&, const NodeOutput&);
 
   // The segment under way: steps step_ .. step_ + steps_ - 1; written by start_segment.
-  Time start_;                     // of its first step on the device
+  Time start_;  // of its first step on the device
   Segment segment_{};
   std::int64_t step_ = 0;
-  std::int32_t steps_ = 0;         // 0: none
-  bool mixed_ = false;             // it holds prefill chunks
-  bool idle_ = true;               // nothing to do: the next plan is made at the next delivery
+  std::int32_t steps_ = 0;  // 0: none
+  bool mixed_ = false;      // it holds prefill chunks
+  bool idle_ = true;        // nothing to do: the next plan is made at the next delivery
   std::uint8_t cost_level_ = 0, next_cost_level_ = 0;
-  Time end_;                       // of the last step that has been closed
-  Time last_step_start_, opportunity_;  // of that step; the last instant before now when a plan could be made
+  Time end_;  // of the last step that has been closed
+  Time last_step_start_,
+      opportunity_;  // of that step; the last instant before now when a plan could be made
   Time cost_change_at_ = Time::never(), replan_at_ = Time::never();
-  Time natural_plan_, segment_end_;  // written by set_steps: the plan after the segment, if nothing cuts it
+  Time natural_plan_,
+      segment_end_;  // written by set_steps: the plan after the segment, if nothing cuts it
   PlanPoint plan_point_{Time::never(), 0};  // written by reschedule, like the next two
   Time next_output_ = Time::never(), next_plan_ = Time::never();
 
   // The batch.
   NodeId id_ = kNoNode;
-  std::int32_t decodes_ = 0;       // requests that decode
-  std::int64_t offset_sum_ = 0;    // their context at step s: decodes_ * s + offset_sum_
-  std::array<std::int32_t, 16> phase_{};  // of them, by context_offset mod 16: who needs a block when
-  std::int32_t running_ = 0;       // requests in the running list: decoding, prefilling, leaving
-  std::int32_t free_blocks_ = 0;   // as if no decode step of the segment under way had been made
+  std::int32_t decodes_ = 0;     // requests that decode
+  std::int64_t offset_sum_ = 0;  // their context at step s: decodes_ * s + offset_sum_
+  std::array<std::int32_t, 16>
+      phase_{};                   // of them, by context_offset mod 16: who needs a block when
+  std::int32_t running_ = 0;      // requests in the running list: decoding, prefilling, leaving
+  std::int32_t free_blocks_ = 0;  // as if no decode step of the segment under way had been made
   TaskSlot first_running_ = kNoTask, last_running_ = kNoTask;
   TaskSlot prefilling_ = kNoTask;  // the one partly computed prompt; last in the running list
   std::int32_t chunk_tokens_ = 0;  // its chunk in each step of the segment
   MixedStep step_shape_;           // the segment's first step, when it has chunks; else no chunks
   Duration prefill_clock_;         // time in closed steps with prefill chunks
-  std::vector<Finishing> by_finish_;   // heap, next to finish on top
-  std::vector<TaskSlot> joining_;      // their last chunk is in the step under way
-  std::vector<Leaving> leaving_;       // last token sampled, seat and blocks not yet free
-  std::vector<Cancel> cancels_;        // at the next plan
+  std::vector<Finishing> by_finish_;  // heap, next to finish on top
+  std::vector<TaskSlot> joining_;     // their last chunk is in the step under way
+  std::vector<Leaving> leaving_;      // last token sampled, seat and blocks not yet free
+  std::vector<Cancel> cancels_;       // at the next plan
   Ring<TaskSlot> waiting_;
-  Ring<Delivery> mailbox_;             // on their way or not yet seen, by time
-  Ring<NodeOutput> outputs_;           // decided and not yet collected, by time
+  Ring<Delivery> mailbox_;    // on their way or not yet seen, by time
+  Ring<NodeOutput> outputs_;  // decided and not yet collected, by time
   NodeCounters counters_;
 
   void remove_from_heap(TaskSlot);

@@ -87,7 +87,9 @@ void Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
   reschedule(context);
 }
 
-void Node::catch_up_before(const NodeContext& context, Time now) { make_plans(context, now, false); }
+void Node::catch_up_before(const NodeContext& context, Time now) {
+  make_plans(context, now, false);
+}
 
 void Node::catch_up(const NodeContext& context, Time now) { make_plans(context, now, true); }
 
@@ -99,7 +101,8 @@ void Node::reschedule(const NodeContext& context) {
   }
   plan_point_ = next_plan_point(context.settings);
   const Time cut = cut_time(context.settings);
-  if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) || plan_point_.steps < steps_) {
+  if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) ||
+      plan_point_.steps < steps_) {
     next_plan_ = plan_point_.time;
   } else if (!cut.is_never()) {
     // A newcomer during the last step of the segment finds the next one planned without it.

@@ -28,20 +28,21 @@ inline constexpr std::size_t kMomentCount = 10;
 
 /// Column names of the moments, in order, without unit.
 inline constexpr std::array<const char*, kMomentCount> kMomentNames = {
-    "frontend", "held", "network", "queued", "step_in_flight",
-    "own_prefill", "others_prefill", "decode", "recomputed", "rework"};
+    "frontend",    "held",           "network", "queued",     "step_in_flight",
+    "own_prefill", "others_prefill", "decode",  "recomputed", "rework"};
 
 using Moments = std::array<Duration, kMomentCount>;
 
 /// Where a request stands inside a node.
 enum class RequestState : std::uint8_t { outside, mailbox, waiting, prefilling, decoding, leaving };
 
-/// The node's record of a request. Plain data, written by node.cpp only, but for `sizes` and `mark`.
+/// The node's record of a request. Plain data, written by node.cpp only, but for `sizes` and
+/// `mark`.
 struct Request {
   TaskAddress address;
   // Sizes: fixed when it is sent.
   std::int32_t prompt_tokens = 0;
-  std::int32_t output_tokens = 0;   // hidden truth: tokens until it ends, cut to max_model_len
+  std::int32_t output_tokens = 0;  // hidden truth: tokens until it ends, cut to max_model_len
   // Progress.
   std::int32_t produced = 0;        // tokens sampled before it was last admitted
   std::int32_t computed = 0;        // prefill tokens computed of the current admission
@@ -52,12 +53,12 @@ struct Request {
   bool first_token_seen = false, cancelled = false;
   std::uint16_t preemptions = 0;
   // Timeline.
-  Time mark;                        // up to here every picosecond has its moment
-  Time delivered;                   // at the node, of this attempt
+  Time mark;       // up to here every picosecond has its moment
+  Time delivered;  // at the node, of this attempt
   // As the client sees them, but for first_scheduled, the node's own time of planning.
   Time first_scheduled = Time::never(), first_token = Time::never();
   Time last_token = Time::never();
-  Duration prefill_clock;           // node's clock of steps with prefill when decoding began
+  Duration prefill_clock;  // node's clock of steps with prefill when decoding began
   Moments moments{};
 
   /// Books [mark, until) under `moment`.

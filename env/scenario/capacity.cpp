@@ -28,8 +28,8 @@ class Requests {
         request = Request{};
         request.address = {0, count_++, 0, 0, 0, 0};
         request.prompt_tokens = sizes.prompt_tokens;
-        request.output_tokens =
-            std::max(1, std::min(sizes.output_tokens, settings_.max_model_len - sizes.prompt_tokens));
+        request.output_tokens = std::max(
+            1, std::min(sizes.output_tokens, settings_.max_model_len - sizes.prompt_tokens));
         return true;
       }
     }
@@ -62,7 +62,8 @@ class Requests {
 }  // namespace
 
 double saturated_rate(const NodeSettings& settings, const Workload& workload) {
-  // As many clients as there are seats and some to queue; each sends its next request when one ends.
+  // As many clients as there are seats and some to queue; each sends its next request when one
+  // ends.
   const int clients = settings.max_num_seqs + 64;
   const int warm_up = 2 * clients;  // the burst of the start has dissolved
   const int measured = std::max(2'000, 4 * clients);

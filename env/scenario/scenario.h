@@ -14,7 +14,8 @@
 
 namespace yardmaster {
 
-/// Random crashes or slow-downs of a node: exponential times between and of each. `between` zero: none.
+/// Random crashes or slow-downs of a node: exponential times between and of each. `between` zero:
+/// none.
 struct Outages {
   Duration between{}, lasting{};
 };
@@ -27,28 +28,29 @@ struct NodeKind {
   ModelSpec model;
   EngineSpec engine;
   std::int32_t tensor_parallel = 1;
-  NodeSettings settings;             // compiled
+  NodeSettings settings;  // compiled
   WorkCost work;
-  Outages failures;                  // lasting: mean time to repair
+  Outages failures;  // lasting: mean time to repair
   Outages slowdowns;
-  double slowdown_factor = 1;        // steps last this much longer
-  double capacity_per_s = 0;         // saturated requests/s of one node on this workload, simulated alone
+  double slowdown_factor = 1;  // steps last this much longer
+  double capacity_per_s = 0;   // saturated requests/s of one node on this workload, simulated alone
 };
 
 /// Latencies between client, dispatcher and nodes.
 struct Network {
-  Duration frontend{};               // arrival to the dispatcher's sight
-  Duration latency{};                // dispatcher to node, and back
-  double bandwidth_bytes_per_s = 0;  // prompts on their way to a node, 4 bytes a token; 0: unlimited
+  Duration frontend{};  // arrival to the dispatcher's sight
+  Duration latency{};   // dispatcher to node, and back
+  double bandwidth_bytes_per_s =
+      0;  // prompts on their way to a node, 4 bytes a token; 0: unlimited
 };
 
 inline constexpr std::int32_t kUnlimitedWindow = std::numeric_limits<std::int32_t>::max();
 
 /// How the dispatcher works.
 struct DispatchRules {
-  std::int32_t window = kUnlimitedWindow;  // unfinished tasks on one node, at most
+  std::int32_t window = kUnlimitedWindow;            // unfinished tasks on one node, at most
   std::string ordering = "first_come_first_served";  // name of the ordering of the ready queue
-  Duration detection{};                    // from a crash until the dispatcher knows
+  Duration detection{};                              // from a crash until the dispatcher knows
   bool allow_rejection = false;
 };
 
@@ -58,35 +60,35 @@ enum class ReportFields : std::uint8_t { vllm, dynamo, full };
 /// When and how the dispatcher hears of the nodes. Each node has its own phase.
 struct Reports {
   Duration interval{}, delay{};
-  double loss = 0;                         // share of reports that never arrive
+  double loss = 0;  // share of reports that never arrive
   ReportFields fields = ReportFields::vllm;
 };
 
 /// What a learner maximises, and by what evaluation ranks.
 struct Objective {
-  Duration discount_time{};                // a reward dt later counts exp(-dt / discount_time)
-  double latency_weight = 1;               // of each task-second unfinished
-  double slo_weight = 0;                   // of each task-second beyond its tenant's E2E objective
-  Duration reject_penalty{};               // charged at once for each rejected or lost task
+  Duration discount_time{};   // a reward dt later counts exp(-dt / discount_time)
+  double latency_weight = 1;  // of each task-second unfinished
+  double slo_weight = 0;      // of each task-second beyond its tenant's E2E objective
+  Duration reject_penalty{};  // charged at once for each rejected or lost task
 };
 
 /// Everything that fixes an experiment, but for the seed and the policy.
 struct Scenario {
   std::string name, path;
-  Duration duration{};                     // arrivals stop here; evaluation then drains
-  Duration warm_up{};                      // tasks that arrive earlier are not counted
+  Duration duration{};  // arrivals stop here; evaluation then drains
+  Duration warm_up{};   // tasks that arrive earlier are not counted
   std::vector<NodeKind> kinds;
-  std::vector<std::uint32_t> kind_of;      // [node] -> kind
+  std::vector<std::uint32_t> kind_of;  // [node] -> kind
   Workload workload;
   Network network;
   DispatchRules dispatch;
   Reports reports;
-  double calibration_error = 0;            // sigma of the lognormal error of Estimates, one draw a node
+  double calibration_error = 0;  // sigma of the lognormal error of Estimates, one draw a node
   Objective objective;
-  double capacity_per_s = 0;               // sum over nodes
-  std::vector<std::string> policies;       // compared by default
-  std::vector<std::uint64_t> seeds;        // of evaluation, by default
-  std::string resolved;                    // the scenario as YAML, every default written out
+  double capacity_per_s = 0;          // sum over nodes
+  std::vector<std::string> policies;  // compared by default
+  std::vector<std::uint64_t> seeds;   // of evaluation, by default
+  std::string resolved;               // the scenario as YAML, every default written out
 
   [[nodiscard]] std::size_t nodes() const { return kind_of.size(); }
   [[nodiscard]] const NodeKind& kind(NodeId n) const { return kinds[kind_of[index(n)]]; }

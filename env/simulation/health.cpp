@@ -3,11 +3,13 @@
 
 namespace yardmaster {
 
-// The k-th exponential time of this kind on this node, counted from now; never beyond what time holds.
+// The k-th exponential time of this kind on this node, counted from now; never beyond what time
+// holds.
 Time Simulation::draw_after(NodeId n, Purpose purpose, std::uint32_t k, Duration mean) const {
   const Draw draw{seed_, purpose, object_address(static_cast<std::uint32_t>(n), k)};
   const double seconds = mean.seconds() * draw.exponential();
-  return seconds < kLongestDuration.seconds() ? now_ + Duration::from_seconds(seconds) : Time::never();
+  return seconds < kLongestDuration.seconds() ? now_ + Duration::from_seconds(seconds)
+                                              : Time::never();
 }
 
 void Simulation::start_health() {
@@ -17,7 +19,8 @@ void Simulation::start_health() {
       health_[i].crash_at = draw_after(node_id(i), Purpose::failure, 0, kind.failures.between);
     }
     if (kind.slowdowns.between > Duration::zero()) {
-      health_[i].slow_toggle_at = draw_after(node_id(i), Purpose::slow_start, 0, kind.slowdowns.between);
+      health_[i].slow_toggle_at =
+          draw_after(node_id(i), Purpose::slow_start, 0, kind.slowdowns.between);
     }
     events_.set(health_slot(node_id(i)), health_[i].next());
   }
@@ -49,7 +52,8 @@ void Simulation::crash(NodeId n) {
   health.crash_at = Time::never();
   health.detect_at = now_ + scenario_->dispatch.detection;
   // A node is not back before it was missed: repair begins with detection at the earliest.
-  health.repair_at = std::max(draw_after(n, Purpose::repair, health.crashes, mean_repair), health.detect_at);
+  health.repair_at =
+      std::max(draw_after(n, Purpose::repair, health.crashes, mean_repair), health.detect_at);
   ++health.crashes;
   ++counts_.failures;
   reschedule(n);
@@ -95,7 +99,8 @@ void Simulation::repair(NodeId n) {
   Health& health = health_[index(n)];
   health.alive = true;
   health.repair_at = Time::never();
-  health.crash_at = draw_after(n, Purpose::failure, health.crashes, scenario_->kind(n).failures.between);
+  health.crash_at =
+      draw_after(n, Purpose::failure, health.crashes, scenario_->kind(n).failures.between);
   up_[index(n)] = 1;
   events_.set(offer_slot(), now_);
 }
@@ -107,9 +112,9 @@ void Simulation::toggle_slow(NodeId n) {
   health.slow = !health.slow;
   nodes_[index(n)].set_cost_level(context(n), health.slow ? 1 : 0, now_);
   ++health.toggles;
-  health.slow_toggle_at = health.slow
-                              ? draw_after(n, Purpose::slow_end, health.toggles, slowdowns.lasting)
-                              : draw_after(n, Purpose::slow_start, health.toggles, slowdowns.between);
+  health.slow_toggle_at =
+      health.slow ? draw_after(n, Purpose::slow_end, health.toggles, slowdowns.lasting)
+                  : draw_after(n, Purpose::slow_start, health.toggles, slowdowns.between);
   reschedule(n);
 }
 

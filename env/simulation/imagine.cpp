@@ -4,9 +4,9 @@
 
 namespace yardmaster {
 
-// Kept: everything that has happened, lengths of tasks as far as tokens have been seen, crashes that
-// have happened (known or not), nodes that are slow now. Redrawn: the rest of each length, given its
-// prediction; arrivals; times of coming failures, repairs and slow-downs.
+// Kept: everything that has happened, lengths of tasks as far as tokens have been seen, crashes
+// that have happened (known or not), nodes that are slow now. Redrawn: the rest of each length,
+// given its prediction; arrivals; times of coming failures, repairs and slow-downs.
 void Simulation::imagine(Seed seed) {
   seed_ = seed;
   redraw_lengths();
@@ -57,8 +57,8 @@ void Simulation::redraw_arrivals() {
     cursor.next = now_;
     --cursor.count;  // the one that was due is the one that is drawn again
     next_arrival(cursor, scenario_->workload, t, seed_, Time{scenario_->duration.ps});
-    events_.set(arrival_slot(t), cursor.next.is_never() ? cursor.next
-                                                        : cursor.next + scenario_->network.frontend);
+    events_.set(arrival_slot(t),
+                cursor.next.is_never() ? cursor.next : cursor.next + scenario_->network.frontend);
   }
 }
 
@@ -67,14 +67,18 @@ void Simulation::redraw_failures() {
     const NodeKind& kind = scenario_->kind(node_id(i));
     Health& health = health_[i];
     if (!health.crash_at.is_never()) {
-      health.crash_at = draw_after(node_id(i), Purpose::failure, health.crashes, kind.failures.between);
+      health.crash_at =
+          draw_after(node_id(i), Purpose::failure, health.crashes, kind.failures.between);
     }
     if (!health.repair_at.is_never() && health.detect_at.is_never()) {
-      health.repair_at = draw_after(node_id(i), Purpose::repair, health.crashes, kind.failures.lasting);
+      health.repair_at =
+          draw_after(node_id(i), Purpose::repair, health.crashes, kind.failures.lasting);
     }
     if (!health.slow_toggle_at.is_never()) {
-      health.slow_toggle_at = health.slow ? draw_after(node_id(i), Purpose::slow_end, health.toggles, kind.slowdowns.lasting)
-                                          : draw_after(node_id(i), Purpose::slow_start, health.toggles, kind.slowdowns.between);
+      health.slow_toggle_at =
+          health.slow
+              ? draw_after(node_id(i), Purpose::slow_end, health.toggles, kind.slowdowns.lasting)
+              : draw_after(node_id(i), Purpose::slow_start, health.toggles, kind.slowdowns.between);
     }
     events_.set(health_slot(node_id(i)), health.next());
   }

@@ -1,4 +1,5 @@
-// Where finished rows go. An observer is handed to each call of Simulation::advance; forks pass none.
+// Where finished rows go. An observer is handed to each call of Simulation::advance; forks pass
+// none.
 #pragma once
 
 #include <array>
@@ -19,13 +20,13 @@ inline constexpr std::array<const char*, kOutcomeCount> kOutcomeNames = {
 
 /// One task, when it has ended. Times are as the client sees them (network included).
 struct TaskRow {
-  TaskAddress address;          // attempt: the one that ended it
-  NodeId node = kNoNode;        // that served it
+  TaskAddress address;    // attempt: the one that ended it
+  NodeId node = kNoNode;  // that served it
   Outcome outcome = Outcome::finished;
   std::uint16_t preemptions = 0;
   std::int32_t prompt_tokens = 0, output_tokens = 0, predicted_tokens = 0;
   Time arrival, first_scheduled, first_token, last_token;  // never() where it did not happen
-  Moments moments;              // sum to last_token - arrival when finished
+  Moments moments;  // sum to last_token - arrival when finished
 };
 
 /// Receives rows as tasks end, in simulated order, and facts if it asks for them.

@@ -10,8 +10,8 @@
 
 namespace yardmaster {
 
-/// A binary heap of ready tasks: smallest key first, ties by readiness, then by address; so the order is
-/// total and does not depend on the history of the heap.
+/// A binary heap of ready tasks: smallest key first, ties by readiness, then by address; so the
+/// order is total and does not depend on the history of the heap.
 class ReadyQueue {
  public:
   struct Entry {

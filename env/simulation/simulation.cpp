@@ -47,9 +47,8 @@ const Decision& Simulation::advance(Observer* observer, Time until) {
     end_task(std::exchange(rejected_, kNoTask), Outcome::rejected_by_policy, observer);
   }
   for (;;) {
-    const bool over = live_ == 0 && std::all_of(arrivals_.begin(), arrivals_.end(), [](const auto& a) {
-                        return a.next.is_never();
-                      });
+    const bool over = live_ == 0 && std::all_of(arrivals_.begin(), arrivals_.end(),
+                                                [](const auto& a) { return a.next.is_never(); });
     const Time next = events_.first_time();
     check(over || !next.is_never(), "tasks wait although nothing can happen any more");
     if (over || next > until) {
@@ -129,8 +128,9 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   r.address = {t, cursor.count, 0, 0, 0, 0};
   r.mark = cursor.next;
   r.book(Moment::frontend, now_);
-  task = {TaskState::ready, kNoNode, sizes.prompt_tokens, sizes.output_tokens, sizes.predicted_tokens,
-          cursor.next, now_};
+  task = {
+      TaskState::ready, kNoNode, sizes.prompt_tokens, sizes.output_tokens, sizes.predicted_tokens,
+      cursor.next,      now_};
   ++counts_.arrived;
   facts_.add(Fact::arrived, r.address, kNoNode, cursor.next);
   charge_until_now();
@@ -138,7 +138,8 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   unfinished_weight_ += w;
   charge(cursor.next, now_, w);  // in the frontend nobody could see it
   next_arrival(cursor, workload, t, seed_, Time{scenario_->duration.ps});
-  events_.set(arrival_slot(tenant), cursor.next.is_never() ? cursor.next : cursor.next + scenario_->network.frontend);
+  events_.set(arrival_slot(tenant),
+              cursor.next.is_never() ? cursor.next : cursor.next + scenario_->network.frontend);
   if (sizes.prompt_tokens > longest_prompt_) {
     end_task(slot, Outcome::rejected_too_long, observer);
     return;
@@ -182,9 +183,10 @@ bool Simulation::offer() {
 
 void Simulation::apply(const Action& action) {
   const std::size_t n = index(action.node);
-  const bool legal = deciding_ && (action.kind == Action::Kind::send     ? n < nodes_.size() && legal_[n] != 0
-                                   : action.kind == Action::Kind::reject ? legal_[nodes_.size() + 1] != 0
-                                                                         : true);
+  const bool legal =
+      deciding_ && (action.kind == Action::Kind::send     ? n < nodes_.size() && legal_[n] != 0
+                    : action.kind == Action::Kind::reject ? legal_[nodes_.size() + 1] != 0
+                                                          : true);
   if (!legal) {
     std::fprintf(stderr, "yardmaster: illegal action at decision %llu of seed %llu\n",
                  static_cast<unsigned long long>(counts_.decisions),
@@ -223,12 +225,14 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   task.state = TaskState::sent;
   task.node = n;
   r.prompt_tokens = task.prompt_tokens;
-  r.output_tokens = std::max(1, std::min(task.output_tokens, settings.max_model_len - task.prompt_tokens));
+  r.output_tokens =
+      std::max(1, std::min(task.output_tokens, settings.max_model_len - task.prompt_tokens));
   r.book(Moment::held, now_);
   Duration way = network.latency;
   if (network.bandwidth_bytes_per_s > 0) {
     constexpr double kBytesPerToken = 4;
-    way += Duration::from_seconds(kBytesPerToken * task.prompt_tokens / network.bandwidth_bytes_per_s);
+    way +=
+        Duration::from_seconds(kBytesPerToken * task.prompt_tokens / network.bandwidth_bytes_per_s);
   }
   ++counts_.sent;
   facts_.add(Fact::sent, r.address, n, now_);
@@ -260,7 +264,8 @@ void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
     ++counts_.cancelled;
     fact = Fact::cancelled;
   } else {
-    ++(outcome == Outcome::rejected_too_long ? counts_.rejected_too_long : counts_.rejected_by_policy);
+    ++(outcome == Outcome::rejected_too_long ? counts_.rejected_too_long
+                                             : counts_.rejected_by_policy);
     cost_.rejected += w;
   }
   facts_.add(fact, r.address, task.node, now_);
@@ -268,7 +273,8 @@ void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
     const bool finished = outcome == Outcome::finished;
     observer->on_task({r.address, task.node, outcome, r.preemptions, task.prompt_tokens,
                        finished ? r.output_tokens : 0, task.predicted_tokens, task.arrival,
-                       r.first_scheduled, r.first_token, finished ? r.last_token : Time::never(), r.moments});
+                       r.first_scheduled, r.first_token, finished ? r.last_token : Time::never(),
+                       r.moments});
   }
   task.state = TaskState::free;
   free_slots_.push_back(slot);
@@ -292,7 +298,8 @@ bool Simulation::cancel(TaskSlot slot, Observer* observer) {
     reschedule(n);
     return true;
   }
-  check(!deciding_ || ready_.head() != slot, "a task cannot be cancelled while it is being decided");
+  check(!deciding_ || ready_.head() != slot,
+        "a task cannot be cancelled while it is being decided");
   ready_.remove(slot);
   std::erase_if(held_, [&](const auto& h) { return h.first == slot; });
   end_task(slot, Outcome::cancelled, observer);
@@ -366,8 +373,8 @@ TaskView Simulation::view_of(TaskSlot slot) const {
   const Task& task = tasks_[index(slot)];
   const TaskAddress& address = requests_[index(slot)].address;
   const Tenant& tenant = scenario_->workload.tenants[address.tenant];
-  return {slot, address, task.prompt_tokens, task.predicted_tokens, tenant.priority, tenant.weight,
-          task.arrival, task.ready};
+  return {slot,          address,      task.prompt_tokens, task.predicted_tokens, tenant.priority,
+          tenant.weight, task.arrival, task.ready};
 }
 
 LedgerEntry Simulation::entry_of(TaskSlot slot) const {
@@ -423,7 +430,8 @@ const FleetView& Simulation::view() {
   }
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     sent_since_[i] = static_cast<std::int32_t>(ledger_.sent_total[i] - board_.sent_at[i]);
-    returned_since_[i] = static_cast<std::int32_t>(ledger_.returned_total[i] - board_.returned_at[i]);
+    returned_since_[i] =
+        static_cast<std::int32_t>(ledger_.returned_total[i] - board_.returned_at[i]);
   }
   view_.now = now_;
   view_.last_sent = ledger_.last_sent;

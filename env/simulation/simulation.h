@@ -29,17 +29,18 @@ enum class DecisionKind : std::uint8_t {
 struct Decision {
   DecisionKind kind = DecisionKind::end;
   Time now;
-  std::uint64_t index = 0;                // decisions before this one
+  std::uint64_t index = 0;  // decisions before this one
   TaskView task;
-  std::span<const std::uint8_t> legal;    // [nodes + 2]: nodes, then hold, then reject
+  std::span<const std::uint8_t> legal;  // [nodes + 2]: nodes, then hold, then reject
 };
 
 /// An answer.
 struct Action {
   enum class Kind : std::uint8_t { send, hold, reject };
   Kind kind = Kind::send;
-  NodeId node = kNoNode;                  // send
-  Time until = Time::never();             // hold: offered again then, or at a new report, a completion or a freed place
+  NodeId node = kNoNode;  // send
+  Time until =
+      Time::never();  // hold: offered again then, or at a new report, a completion or a freed place
 
   static Action send(NodeId node) { return {Kind::send, node, Time::never()}; }
   static Action hold(Time until) { return {Kind::hold, kNoNode, until}; }
@@ -49,9 +50,10 @@ struct Action {
 /// Integrals of what the objective charges. A reward is minus a difference of two of these.
 struct CostIntegral {
   double unfinished_task_s = 0;  // weight x unfinished, integrated from the start, seconds
-  double discounted_task_s = 0;  // the same since the last decision, discounted to that instant by the objective
-  double late_task_s = 0;        // weight x seconds beyond the E2E objective, of tasks that have ended
-  double rejected = 0;           // weight x tasks rejected
+  double discounted_task_s =
+      0;  // the same since the last decision, discounted to that instant by the objective
+  double late_task_s = 0;  // weight x seconds beyond the E2E objective, of tasks that have ended
+  double rejected = 0;     // weight x tasks rejected
 };
 
 /// Counts of a run, all since its start.
@@ -81,15 +83,16 @@ class Simulation {
   const Decision& advance(Observer* = nullptr, Time until = Time::never());
   /// Answers the decision. REQUIRES that it is legal; otherwise aborts with seed and index.
   void apply(const Action&);
-  /// Abandons a live task, wherever it is; one that runs leaves at its node's next plan. Returns false
-  /// when it has ended already. REQUIRES that it is not the one being decided.
+  /// Abandons a live task, wherever it is; one that runs leaves at its node's next plan. Returns
+  /// false when it has ended already. REQUIRES that it is not the one being decided.
   bool cancel(TaskSlot, Observer* = nullptr);
 
   /// What may be known now. Refreshes due reports; never called, it costs nothing.
   const FleetView& view();
   /// The integrals up to now.
   [[nodiscard]] CostIntegral cost() const;
-  /// Redraws what has not been revealed (lengths beyond the tokens seen, arrivals, failures), keeps the rest.
+  /// Redraws what has not been revealed (lengths beyond the tokens seen, arrivals, failures), keeps
+  /// the rest.
   void imagine(Seed);
 
   [[nodiscard]] Time now() const { return now_; }
@@ -122,7 +125,9 @@ class Simulation {
   // Slots of the event queue, in the order of the phases of an instant.
   [[nodiscard]] std::size_t output_slot(NodeId n) const { return index(n); }
   [[nodiscard]] std::size_t health_slot(NodeId n) const { return nodes_.size() + index(n); }
-  [[nodiscard]] std::size_t arrival_slot(std::size_t tenant) const { return 2 * nodes_.size() + tenant; }
+  [[nodiscard]] std::size_t arrival_slot(std::size_t tenant) const {
+    return 2 * nodes_.size() + tenant;
+  }
   [[nodiscard]] std::size_t offer_slot() const { return 2 * nodes_.size() + arrivals_.size(); }
   [[nodiscard]] std::size_t plan_slot(NodeId n) const { return offer_slot() + 1 + index(n); }
   [[nodiscard]] NodeContext context(NodeId n) {
@@ -176,7 +181,7 @@ class Simulation {
   std::vector<Request> requests_;        // [slot]
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
-  std::int32_t longest_prompt_ = 0;      // that some node takes
+  std::int32_t longest_prompt_ = 0;  // that some node takes
   ReadyQueue ready_;
   std::vector<std::pair<TaskSlot, Time>> held_;
   Ledger ledger_;
@@ -186,8 +191,8 @@ class Simulation {
   RunCounts counts_;
   Decision decision_;
   bool deciding_ = false;
-  TaskSlot rejected_ = kNoTask;          // by the last action; its row waits for an observer
-  std::vector<std::uint8_t> legal_;      // [nodes + 2]
+  TaskSlot rejected_ = kNoTask;      // by the last action; its row waits for an observer
+  std::vector<std::uint8_t> legal_;  // [nodes + 2]
   std::vector<std::int32_t> sent_since_, returned_since_;  // [node] of the view
   FleetView view_;
   // Cost.
@@ -197,9 +202,9 @@ class Simulation {
   };
   Time charged_until_, decided_at_;
   double unfinished_weight_ = 0;
-  CostIntegral cost_;                    // but for discounted_task_s
-  std::vector<Charge> charges_;          // since the last decision
-  std::vector<NodeOutput> outputs_;      // scratch, empty between events
+  CostIntegral cost_;                // but for discounted_task_s
+  std::vector<Charge> charges_;      // since the last decision
+  std::vector<NodeOutput> outputs_;  // scratch, empty between events
 };
 
 }  // namespace yardmaster

@@ -1,5 +1,6 @@
 // What a policy may know of the fleet: reports, stale and perhaps lost, and the dispatcher's own
-// ledger of what it sent and, since it proxies the streams, of first tokens and ends. Never the truth.
+// ledger of what it sent and, since it proxies the streams, of first tokens and ends. Never the
+// truth.
 #pragma once
 
 #include <cstddef>
@@ -13,27 +14,32 @@
 
 namespace yardmaster {
 
-/// Columns over nodes. Valid until the next call of a non-const member of the Simulation it came from.
+/// Columns over nodes. Valid until the next call of a non-const member of the Simulation it came
+/// from.
 struct FleetView {
   Time now;
-  NodeId last_sent = kNoNode;              // the node of the last task sent; kNoNode before the first
-  std::int32_t ready = 0;                  // tasks in the dispatcher's queue, this one included
+  NodeId last_sent = kNoNode;  // the node of the last task sent; kNoNode before the first
+  std::int32_t ready = 0;      // tasks in the dispatcher's queue, this one included
 
   // [node] Reports: the state when the newest report that arrived was taken.
-  std::span<const Time> report_taken;      // never() before the first
+  std::span<const Time> report_taken;  // never() before the first
   std::span<const std::int32_t> running, waiting;
-  std::span<const float> kv_use;           // share of KV blocks in use
-  std::span<const std::int64_t> reported_prefill_tokens;  // dynamo, full: prompt tokens not yet computed; else 0
-  std::span<const std::int64_t> reported_context_tokens;  // full: computed tokens of running requests; else 0
+  std::span<const float> kv_use;  // share of KV blocks in use
+  std::span<const std::int64_t>
+      reported_prefill_tokens;  // dynamo, full: prompt tokens not yet computed; else 0
+  std::span<const std::int64_t>
+      reported_context_tokens;  // full: computed tokens of running requests; else 0
 
   // [node] Ledger: exact, for it is the dispatcher's own.
   std::span<const std::int32_t> sent_since, returned_since;  // since the newest report was taken
-  std::span<const std::int32_t> in_flight;        // sent and not ended
-  std::span<const std::int32_t> awaiting_first;   // of these, without a first token yet
-  std::span<const std::int64_t> awaiting_tokens;  // prompt tokens of those
-  std::span<const std::int64_t> prompt_tokens;    // prompt tokens of those with a first token
-  std::span<const std::int64_t> predicted_tokens; // predicted output tokens of those with a first token
-  std::span<const std::int64_t> first_token_us;   // sum over those of the time of their first token, us
+  std::span<const std::int32_t> in_flight;                   // sent and not ended
+  std::span<const std::int32_t> awaiting_first;              // of these, without a first token yet
+  std::span<const std::int64_t> awaiting_tokens;             // prompt tokens of those
+  std::span<const std::int64_t> prompt_tokens;  // prompt tokens of those with a first token
+  std::span<const std::int64_t>
+      predicted_tokens;  // predicted output tokens of those with a first token
+  std::span<const std::int64_t>
+      first_token_us;  // sum over those of the time of their first token, us
 
   // [node] Health, as detected.
   std::span<const std::uint8_t> up;

@@ -17,9 +17,10 @@ struct LedgerEntry {
 
 /// Columns over nodes, as FleetView shows them. A value; written by the simulation.
 struct Ledger {
-  std::vector<std::int32_t> in_flight, awaiting_first;                            // [node]
-  std::vector<std::int64_t> awaiting_tokens, prompt_tokens, predicted_tokens, first_token_us;  // [node]
-  std::vector<std::int64_t> sent_total, returned_total;                           // [node] since the start
+  std::vector<std::int32_t> in_flight, awaiting_first;  // [node]
+  std::vector<std::int64_t> awaiting_tokens, prompt_tokens, predicted_tokens,
+      first_token_us;                                    // [node]
+  std::vector<std::int64_t> sent_total, returned_total;  // [node] since the start
   NodeId last_sent = kNoNode;
 
   Ledger() = default;

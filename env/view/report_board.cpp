@@ -43,8 +43,9 @@ bool ReportBoard::lost(std::size_t node, std::int64_t report) const {
   if (loss_ <= 0) {
     return false;
   }
-  const Draw draw{seed_, Purpose::report_loss,
-                  object_address(static_cast<std::uint32_t>(node), static_cast<std::uint32_t>(report))};
+  const Draw draw{
+      seed_, Purpose::report_loss,
+      object_address(static_cast<std::uint32_t>(node), static_cast<std::uint32_t>(report))};
   return draw.uniform() < loss_;
 }
 

@@ -11,7 +11,8 @@
 
 namespace yardmaster {
 
-/// Report k of node n is taken at phase[n] + k interval and arrives `delay` later, unless it is lost.
+/// Report k of node n is taken at phase[n] + k interval and arrives `delay` later, unless it is
+/// lost.
 class ReportBoard {
  public:
   ReportBoard() = default;
@@ -31,7 +32,7 @@ class ReportBoard {
   [[nodiscard]] Time next_arrival() const;
 
   // [node] What is shown.
-  std::vector<Time> taken;               // never() before the first
+  std::vector<Time> taken;  // never() before the first
   std::vector<std::int32_t> running, waiting;
   std::vector<float> kv_use;
   std::vector<std::int64_t> prefill_tokens, context_tokens;
@@ -56,11 +57,11 @@ class ReportBoard {
   Seed seed_;
   Duration interval_{}, delay_{};
   double loss_ = 0;
-  std::size_t depth_ = 0;                // reports under way at once, and one more
-  std::vector<Duration> phase_;          // [node]
+  std::size_t depth_ = 0;                         // reports under way at once, and one more
+  std::vector<Duration> phase_;                   // [node]
   std::vector<std::int64_t> last_taken_, shown_;  // [node] report numbers; -1: none
   std::vector<Time> next_taken_, next_arrival_;   // [node]
-  std::vector<Snapshot> snapshots_;      // [node][depth_]
+  std::vector<Snapshot> snapshots_;               // [node][depth_]
 };
 
 }  // namespace yardmaster

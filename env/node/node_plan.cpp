@@ -1,0 +1,510 @@
+// What a node plans: the rules of vLLM's scheduler over counts instead of lists of tokens.
+#include <algorithm>
+#include <limits>
+
+#include "env/base/check.h"
+#include "env/node/node.h"
+
+namespace yardmaster {
+
+namespace {
+
+std::size_t phase_of(std::int64_t offset) { return static_cast<std::size_t>(offset & 15); }
+
+}  // namespace
+
+// The engine's schedule() call at `now`, after the outputs that are known by then.
+void Node::plan(const NodeContext& context, Time now) {
+  close_segment(context);
+  const bool drained = now >= end_;
+  apply_changes(context, now);
+  release_leaving(context, drained);
+  const bool preempted = preempt_until_it_fits(context, now);
+  hear_mailbox(context, now);
+  start_ = std::max(now, end_);
+  step_shape_ = {};
+  continue_prefill(context);
+  if (!preempted) {
+    admit(context, now);
+  }
+  opportunity_ = now;
+  start_segment(context, now, preempted);
+}
+
+// What has arrived by now waits.
+void Node::hear_mailbox(const NodeContext& context, Time now) {
+  while (!mailbox_.empty() && mailbox_.front().at <= now) {
+    const TaskSlot task = mailbox_.front().task;
+    context.requests[index(task)].state = RequestState::waiting;
+    waiting_.push_back(task);
+    mailbox_.pop_front();
+  }
+}
+
+// Settles the steps that have been made: counters, blocks, chunks, ends.
+void Node::close_segment(const NodeContext& context) {
+  if (steps_ == 0) {
+    return;
+  }
+  const int ahead = context.settings.steps_in_flight;
+  const Time last_start = boundary(steps_ - 1);
+  opportunity_ = ahead == 1 ? last_start : (steps_ >= 2 ? boundary(steps_ - 2) : last_step_start_);
+  last_step_start_ = last_start;
+  end_ = segment_end_;
+  count_segment();
+  free_blocks_ -= static_cast<std::int32_t>(decode_blocks(step_, steps_));
+  if (prefilling_ != kNoTask && chunk_tokens_ > 0) {
+    Request& r = context.requests[index(prefilling_)];
+    const std::int32_t held = blocks_for(r.computed);
+    r.computed += chunk_tokens_ * steps_;
+    free_blocks_ -= blocks_for(r.computed) - held;
+  }
+  step_ += steps_;
+  steps_ = 0;
+  chunk_tokens_ = 0;
+  for (const TaskSlot task : joining_) {
+    start_decoding(context, task);
+  }
+  joining_.clear();
+  while (!by_finish_.empty() && by_finish_.front().step < step_) {
+    const TaskSlot task = by_finish_.front().task;
+    std::pop_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+    by_finish_.pop_back();
+    finish(context, task);
+  }
+}
+
+void Node::count_segment() {
+  const std::int64_t n = steps_;
+  const std::int64_t pairs_of_steps = n * (n - 1) / 2;
+  const std::int64_t context_first = decodes_ * step_ + offset_sum_;
+  const Duration length = segment_.total(n);
+  counters_.steps += n;
+  ++counters_.segments;
+  counters_.decode_tokens += decodes_ * n;
+  counters_.context_tokens += context_first * n + decodes_ * pairs_of_steps;
+  counters_.prefill_tokens += step_shape_.chunk_tokens * n;
+  counters_.chunk_pairs +=
+      step_shape_.chunk_pairs * n +
+      2 * static_cast<std::int64_t>(chunk_tokens_) * chunk_tokens_ * pairs_of_steps;
+  counters_.busy += length;
+  if (mixed_) {
+    counters_.busy_with_prefill += length;
+    prefill_clock_ += length;
+  }
+  // Tokens held grow by `grown` a step while the steps grow too; the mean of the ends is close
+  // enough for a share of memory and exact where steps are equal.
+  const auto grown = static_cast<double>(decodes_ + step_shape_.chunk_tokens);
+  const double held = static_cast<double>(context_first + step_shape_.chunk_tokens) +
+                      grown * static_cast<double>(n - 1) / 2;
+  counters_.kv_token_seconds += held * length.seconds();
+}
+
+// Its prompt is computed: it decodes from the next step on, unless its first token was its last.
+void Node::start_decoding(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  if (r.finish_step < step_) {
+    r.state = RequestState::leaving;
+    leaving_.push_back({task, step_ - 1 + context.settings.steps_in_flight});
+    return;
+  }
+  r.state = RequestState::decoding;
+  r.context_offset = r.computed - step_;
+  r.prefill_clock = prefill_clock_;
+  ++decodes_;
+  offset_sum_ += r.context_offset;
+  ++phase_[phase_of(r.context_offset)];
+  by_finish_.push_back({r.finish_step, task});
+  std::push_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+}
+
+// Takes it out of the decoding batch, as of the end of the last closed step; not out of the heap.
+void Node::stop_decoding(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  --decodes_;
+  offset_sum_ -= r.context_offset;
+  --phase_[phase_of(r.context_offset)];
+  r.computed = static_cast<std::int32_t>(step_ + r.context_offset);
+  const Duration beside_prefill = prefill_clock_ - r.prefill_clock;
+  r.moments[static_cast<std::size_t>(Moment::others_prefill)] += beside_prefill;
+  r.moments[static_cast<std::size_t>(Moment::decode)] += end_ - r.mark - beside_prefill;
+  r.mark = end_;
+}
+
+void Node::finish(const NodeContext& context, TaskSlot task) {
+  stop_decoding(context, task);
+  Request& r = context.requests[index(task)];
+  r.state = RequestState::leaving;
+  r.last_token = end_ + context.settings.response_latency;
+  leaving_.push_back({task, step_ - 1 + context.settings.steps_in_flight});
+  push_output({NodeOutput::Kind::finished, task, r.last_token});
+}
+
+void Node::apply_changes(const NodeContext& context, Time now) {
+  if (replan_at_ <= now) {
+    replan_at_ = Time::never();
+  }
+  if (cost_change_at_ <= now) {
+    cost_level_ = next_cost_level_;
+    cost_change_at_ = Time::never();
+  }
+  for (std::size_t i = 0; i < cancels_.size();) {
+    if (cancels_[i].at > now) {
+      ++i;
+      continue;
+    }
+    cancel_running(context, cancels_[i].task, now);
+    cancels_.erase(cancels_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
+  Request& r = context.requests[index(task)];
+  const Duration way = context.settings.response_latency;
+  if (!r.last_token.is_never() && r.last_token - way <= now) {
+    return;  // it had ended
+  }
+  if (r.state == RequestState::waiting) {  // preempted since it was cancelled
+    waiting_.remove_if([&](TaskSlot t) { return t == task; });
+  } else if (r.state != RequestState::outside) {
+    if (r.state == RequestState::decoding) {
+      remove_from_heap(task);
+      stop_decoding(context, task);
+    } else if (r.state == RequestState::prefilling) {
+      prefilling_ = kNoTask;
+    } else {
+      std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+    }
+    free_blocks_ += blocks_for(r.computed);
+    unlink(context, task);
+  }
+  outputs_.remove_if([&](const NodeOutput& o) {
+    const bool is_void = o.task == task && o.at - way > now;
+    if (is_void) {
+      forget_output(context, o);
+    }
+    return is_void;
+  });
+  push_output({NodeOutput::Kind::cancelled, task, now + way});
+}
+
+// The dispatcher forgets the request now: so must the node. Without latency this comes just before
+// the plan that would release it.
+void Node::release(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  if (r.state == RequestState::leaving) {
+    std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+    free_blocks_ += blocks_for(r.computed);
+    unlink(context, task);
+  }
+  r.state = RequestState::outside;
+}
+
+// Ended requests give back their seats and blocks once the engine has seen their last token.
+void Node::release_leaving(const NodeContext& context, bool drained) {
+  if (leaving_.empty()) {
+    return;
+  }
+  std::erase_if(leaving_, [&](const Leaving& l) {
+    if (!drained && l.release_step > step_) {
+      return false;
+    }
+    Request& r = context.requests[index(l.task)];
+    free_blocks_ += blocks_for(r.computed);
+    unlink(context, l.task);
+    r.state = RequestState::outside;
+    return true;
+  });
+}
+
+// Blocks that the next chunk of the long prompt takes.
+std::int32_t Node::chunk_blocks(const NodeContext& context) const {
+  if (prefilling_ == kNoTask) {
+    return 0;
+  }
+  const Request& r = context.requests[index(prefilling_)];
+  return blocks_for(r.computed + chunk_tokens_) - blocks_for(r.computed);
+}
+
+// Running requests come first; when their blocks do not fit, the last of the running list goes,
+// until they do. Taking victims from the tail until the rest fits is what the engine's pass in
+// order comes to.
+bool Node::preempt_until_it_fits(const NodeContext& context, Time now) {
+  if (prefilling_ != kNoTask) {
+    const Request& r = context.requests[index(prefilling_)];
+    chunk_tokens_ = std::min(r.prompt_tokens + r.produced - r.computed,
+                             context.settings.max_num_batched_tokens - decodes_);
+  }
+  bool preempted = false;
+  while (decode_blocks(step_, 1) + chunk_blocks(context) > free_blocks_) {
+    preempt(context, last_running_, now);
+    preempted = true;
+  }
+  return preempted;
+}
+
+void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
+  Request& r = context.requests[index(task)];
+  ++r.preemptions;
+  ++counters_.preemptions;
+  context.facts.add(Fact::preempted, r.address, id_, now);
+  const bool has_ended = r.state == RequestState::leaving;
+  if (r.state == RequestState::decoding) {
+    remove_from_heap(task);
+    stop_decoding(context, task);
+    r.produced = static_cast<std::int32_t>(r.output_tokens - (r.finish_step - step_ + 1));
+  } else if (r.state == RequestState::prefilling) {
+    const Moment moment = r.preemptions > 1 ? Moment::recomputed : Moment::own_prefill;
+    r.book(moment, std::max(end_, r.mark));
+    prefilling_ = kNoTask;
+    chunk_tokens_ = 0;
+  } else {
+    std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+  }
+  free_blocks_ += blocks_for(r.computed);
+  unlink(context, task);
+  r.computed = 0;
+  r.state = RequestState::outside;
+  if (!has_ended) {  // else its last token is on its way: nothing to compute again
+    r.state = RequestState::waiting;
+    waiting_.push_front(task);
+  }
+}
+
+// The long prompt under way gets its chunk; with the last one it joins the decoding requests.
+void Node::continue_prefill(const NodeContext& context) {
+  if (prefilling_ == kNoTask || chunk_tokens_ == 0) {
+    return;
+  }
+  Request& r = context.requests[index(prefilling_)];
+  step_shape_.add_chunk(r.computed, chunk_tokens_);
+  if (r.computed + chunk_tokens_ == r.prompt_tokens + r.produced) {
+    free_blocks_ -= chunk_blocks(context);
+    r.computed += chunk_tokens_;
+    joining_.push_back(prefilling_);
+    prefilling_ = kNoTask;
+    chunk_tokens_ = 0;
+  }
+}
+
+// Admits from the head of the queue while budget, seats and blocks last; nobody overtakes.
+void Node::admit(const NodeContext& context, Time now) {
+  const NodeSettings& settings = context.settings;
+  std::int32_t budget = settings.max_num_batched_tokens - decodes_ - step_shape_.chunk_tokens;
+  std::int64_t available = free_blocks_ - (waiting_.empty() ? 0 : decode_blocks(step_, 1));
+  while (budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
+    const TaskSlot task = waiting_.front();
+    Request& r = context.requests[index(task)];
+    const std::int32_t tokens = r.prompt_tokens + r.produced;
+    if (blocks_for(tokens) > available) {
+      break;
+    }
+    waiting_.pop_front();
+    link(context, task);
+    if (r.first_scheduled.is_never()) {
+      r.first_scheduled = now;
+      context.facts.add(Fact::scheduled, r.address, id_, now);
+      r.book(r.delivered > opportunity_ ? Moment::step_in_flight : Moment::queued, now);
+      r.book(Moment::step_in_flight, start_);
+    }
+    const std::int32_t chunk = std::min(tokens, budget);
+    budget -= chunk;
+    step_shape_.add_chunk(0, chunk);
+    r.computed = 0;
+    r.state = RequestState::prefilling;
+    if (chunk == tokens) {
+      r.computed = tokens;
+      free_blocks_ -= blocks_for(tokens);
+      available -= blocks_for(tokens);
+      joining_.push_back(task);
+    } else {
+      prefilling_ = task;
+      chunk_tokens_ = chunk;
+    }
+  }
+}
+
+// Lays out the steps from step_ on, as far as nothing changes.
+void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
+  mixed_ = step_shape_.chunks > 0;
+  if (mixed_) {
+    start_mixed(context);
+  } else if (decodes_ > 0) {
+    start_decode(context.settings, preempted);
+  } else {
+    steps_ = 0;
+    idle_ = now >= end_ && waiting_.empty();
+    check(idle_ || now < end_ || preempted, "the head of the waiting queue can never be admitted");
+    return;
+  }
+  idle_ = false;
+  check(segment_.first.ps > 0, "a step takes no time");
+}
+
+void Node::start_mixed(const NodeContext& context) {
+  const StepCost& cost = context.settings.cost[cost_level_];
+  step_shape_.decodes = decodes_;
+  step_shape_.context_tokens = decodes_ * step_ + offset_sum_;
+  step_shape_.sampled = decodes_ + static_cast<std::int32_t>(joining_.size());
+  segment_ = {cost.mixed(step_shape_), Duration::zero()};
+  std::int64_t steps = 1;
+  if (joining_.empty()) {
+    // One long prompt alone: its full chunks are a run of equal steps, the last chunk is not in it.
+    const Request& r = context.requests[index(prefilling_)];
+    std::int64_t limit = (r.prompt_tokens + r.produced - r.computed - 1) / chunk_tokens_;
+    if (!by_finish_.empty()) {
+      limit = std::min(limit, by_finish_.front().step - step_ + 1);
+    }
+    limit = std::min(limit, steps_until_release());
+    segment_.growth = cost.mixed_growth(step_shape_);
+    steps = chunk_steps_that_fit(context, limit);
+  }
+  set_steps(context.settings, steps);
+  emit_joining(context, start_ + segment_.first);
+}
+
+void Node::start_decode(const NodeSettings& settings, bool preempted) {
+  const StepCost& cost = settings.cost[cost_level_];
+  segment_ = cost.decode(decodes_, decodes_ * step_ + offset_sum_);
+  std::int64_t limit = by_finish_.front().step - step_ + 1;
+  if (preempted) {
+    limit = 1;  // the next step admits again
+  }
+  limit = std::min(limit, steps_until_release());
+  if (prefilling_ != kNoTask) {
+    limit = 1;  // its chunk found no budget in this step
+  }
+  set_steps(settings, steps_that_fit(limit));
+}
+
+// The requests whose last chunk is in this step get a token at its end.
+void Node::emit_joining(const NodeContext& context, Time step_end) {
+  const Time seen = step_end + context.settings.response_latency;
+  for (const TaskSlot task : joining_) {
+    Request& r = context.requests[index(task)];
+    r.book(r.preemptions > 0 ? Moment::recomputed : Moment::own_prefill, step_end);
+    r.finish_step = step_ + (r.output_tokens - r.produced) - 1;
+    if (!r.first_token_seen) {
+      r.first_token_seen = true;
+      r.first_token = seen;
+      push_output({NodeOutput::Kind::first_token, task, seen});
+    }
+    if (r.finish_step == step_) {
+      r.last_token = seen;
+      push_output({NodeOutput::Kind::finished, task, seen});
+    }
+  }
+}
+
+// Takes a request out of the middle of the heap: the last one fills its place and finds its own.
+void Node::remove_from_heap(TaskSlot task) {
+  std::size_t hole = 0;
+  while (by_finish_[hole].task != task) {
+    ++hole;
+  }
+  const Finishing last = by_finish_.back();
+  by_finish_.pop_back();
+  const std::size_t size = by_finish_.size();
+  if (hole == size) {
+    return;
+  }
+  while (hole > 0 && later_finish(by_finish_[(hole - 1) / 2], last)) {
+    by_finish_[hole] = by_finish_[(hole - 1) / 2];
+    hole = (hole - 1) / 2;
+  }
+  for (std::size_t child = 2 * hole + 1; child < size; child = 2 * hole + 1) {
+    if (child + 1 < size && later_finish(by_finish_[child], by_finish_[child + 1])) {
+      ++child;
+    }
+    if (!later_finish(last, by_finish_[child])) {
+      break;
+    }
+    by_finish_[hole] = by_finish_[child];
+    hole = child;
+  }
+  by_finish_[hole] = last;
+}
+
+void Node::link(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  r.previous = last_running_;
+  r.next = kNoTask;
+  (last_running_ == kNoTask ? first_running_ : context.requests[index(last_running_)].next) = task;
+  last_running_ = task;
+  ++running_;
+}
+
+void Node::unlink(const NodeContext& context, TaskSlot task) {
+  const Request& r = context.requests[index(task)];
+  (r.previous == kNoTask ? first_running_ : context.requests[index(r.previous)].next) = r.next;
+  (r.next == kNoTask ? last_running_ : context.requests[index(r.next)].previous) = r.previous;
+  --running_;
+}
+
+// Seats and blocks that come free end a segment, for newcomers may take them.
+std::int64_t Node::steps_until_release() const {
+  std::int64_t steps = std::numeric_limits<std::int64_t>::max();
+  for (const Leaving& l : leaving_) {
+    steps = std::min(steps, std::max<std::int64_t>(1, l.release_step - step_));
+  }
+  return steps;
+}
+
+// Blocks that the decoding requests take in `steps` steps from `from_step` on: one each in the step
+// whose context is a multiple of 16.
+std::int64_t Node::decode_blocks(std::int64_t from_step, std::int64_t steps) const {
+  std::int64_t blocks = steps / 16 * decodes_;
+  for (std::int64_t s = from_step; s < from_step + steps % 16; ++s) {
+    blocks += phase_[phase_of(-s)];
+  }
+  return blocks;
+}
+
+// The longest stretch of decode steps, at least one, that the free blocks allow.
+std::int64_t Node::steps_that_fit(std::int64_t limit) const {
+  const std::int64_t rounds =
+      std::min(limit / 16, static_cast<std::int64_t>(free_blocks_ / decodes_));
+  std::int64_t blocks = rounds * decodes_;
+  std::int64_t steps = rounds * 16;
+  while (steps < limit) {
+    blocks += phase_[phase_of(-(step_ + steps))];
+    if (blocks > free_blocks_) {
+      break;
+    }
+    ++steps;
+  }
+  return std::max<std::int64_t>(steps, 1);
+}
+
+// The same for a run of full chunks of one prompt beside the decodes.
+std::int64_t Node::chunk_steps_that_fit(const NodeContext& context, std::int64_t limit) const {
+  const Request& r = context.requests[index(prefilling_)];
+  const std::int64_t held = blocks_for(r.computed);
+  std::int64_t decode = 0;
+  std::int64_t steps = 0;
+  while (steps < limit) {
+    decode += phase_[phase_of(-(step_ + steps))];
+    const auto computed = static_cast<std::int32_t>(r.computed + (steps + 1) * chunk_tokens_);
+    if (decode + blocks_for(computed) - held > free_blocks_) {
+      break;
+    }
+    ++steps;
+  }
+  return std::max<std::int64_t>(steps, 1);
+}
+
+// The token will never be seen.
+void Node::forget_output(const NodeContext& context, const NodeOutput& output) {
+  if (output.kind == NodeOutput::Kind::first_token) {
+    Request& r = context.requests[index(output.task)];
+    r.first_token_seen = false;
+    r.first_token = Time::never();
+  }
+}
+
+void Node::push_output(NodeOutput output) {
+  outputs_.insert_sorted(output,
+                         [](const NodeOutput& a, const NodeOutput& b) { return a.at > b.at; });
+}
+
+}  // namespace yardmaster
