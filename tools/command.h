@@ -14,6 +14,7 @@
 
 #include "env/scenario/load.h"
 #include "policies/policy.h"
+#include "results/writer.h"
 
 namespace CLI {
 class App;
@@ -51,12 +52,14 @@ struct ScenarioOptions {
 
   /// Declares FILE and --set.
   void add_to(CLI::App&);
+  /// The --set options. Throws BadInput for one without `=`.
+  [[nodiscard]] std::vector<Override> overrides() const;
   /// Reads the scenario. Throws ConfigError, or BadInput for a --set without `=`.
   [[nodiscard]] Scenario load() const;
 };
 
 /// `1000..1019`, `1,2,5` or a mixture, in the order written. Throws BadInput: empty, malformed,
-/// duplicate, or more than a million.
+/// duplicate, or more than 10,000.
 std::vector<std::uint64_t> parse_seeds(const std::string& text);
 
 /// Throws BadInput when a trace has fewer windows than there are seeds: two would replay the same
@@ -67,15 +70,36 @@ void check_windows(const Scenario&, const std::vector<std::uint64_t>& seeds);
 struct NamedPolicy {
   std::string name;  // of the table, or the file's name without folder
   std::unique_ptr<DispatchPolicy> policy;
+  bool baseline = true;  // a rule of the table
 };
 
 /// A name of the table, or the path of a checkpoint. Throws BadInput that lists the known names.
 NamedPolicy resolve_policy(const std::string& name_or_path);
 
+/// All of them. Throws BadInput when a name stands twice or there is none.
+std::vector<NamedPolicy> resolve_policies(const std::vector<std::string>& names);
+
+/// The scenario's ordering. Throws BadInput that lists the known names.
+OrderingKey resolve_ordering(const Scenario&);
+
+/// Where results go: `-o FILE`, `--force`, `--json`.
+struct OutputOptions {
+  std::string file;  // empty: nothing is written
+  bool force = false, json = false;
+
+  /// Declares them.
+  void add_to(CLI::App&);
+  /// Throws BadInput when FILE exists and --force was not given; to be called before any work.
+  void check() const;
+};
+
 /// The parts of `text` between commas, without empty ones.
 std::vector<std::string> split_list(const std::string& text);
 
-/// True once SIGINT or SIGTERM came. Long loops ask and return kExitFailure through Interrupted.
+/// This program and the command line of this process, for the root of a results file.
+Origin origin();
+
+/// True once SIGINT or SIGTERM came. Long loops ask, and throw Interrupted.
 bool interrupted();
 /// Makes SIGINT and SIGTERM set the flag, a second one ends the process at once.
 void install_signal_handlers();

@@ -27,7 +27,8 @@ class Progress {
   void note(std::string text);
 
  private:
-  void draw(bool force);
+  void draw_if_due();
+  void draw(double elapsed_s);
 
   const std::string label_;
   const std::uint64_t total_;

@@ -171,16 +171,16 @@ Metrics MetricsCollector::finish(const RunCounts& counts, std::uint64_t unfinish
 }
 
 void MetricsCollector::add_utilisation(Metrics& m, const NodeSampler& sampler) const {
-  std::vector<double> busy;
+  std::vector<double> compute;
   const std::vector<Utilisation> nodes = sampler.between({scenario_->warm_up.ps}, last_arrival_);
   for (const Utilisation& u : nodes) {
-    busy.push_back(u.busy);
+    compute.push_back(u.compute);
     m.busy += u.busy / static_cast<double>(nodes.size());
     m.compute_utilisation += u.compute / static_cast<double>(nodes.size());
     m.memory_utilisation += u.memory / static_cast<double>(nodes.size());
     m.bandwidth_utilisation += u.bandwidth / static_cast<double>(nodes.size());
   }
-  m.fairness = scenario_->workload.tenants.size() > 1 ? tenant_fairness() : jain_index(busy);
+  m.fairness = scenario_->workload.tenants.size() > 1 ? tenant_fairness() : jain_index(compute);
 }
 
 void MetricsCollector::add_distributions(Metrics& m) const {

@@ -56,7 +56,7 @@ struct Metrics {
   std::array<double, kMomentCount> moment_tail_s{};  // of the finished with E2E at or above its p99
   double tail_e2e_s = 0;                             // mean E2E of those
   double fairness =
-      1;  // Jain over tenants of mean slowdown; over nodes of busy share if one tenant
+      1;  // Jain over tenants of mean slowdown; over nodes of compute_utilisation if one tenant
   // Of the tasks that ended in the window, a second of the window.
   double requests_per_s = 0, prompt_tokens_per_s = 0, output_tokens_per_s = 0;
   double goodput_per_s = 0;  // those that met every SLO

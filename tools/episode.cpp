@@ -1,0 +1,84 @@
+#include "tools/episode.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "env/simulation/sampler.h"
+#include "env/simulation/simulation.h"
+#include "env/workload/workload.h"
+
+namespace yardmaster {
+namespace {
+
+// Decisions between two looks at the clock's user: signals and the progress bar.
+constexpr std::uint64_t kDecisionsPerLook = 1024;
+
+// Rows to the metrics and, if there is one, to the file.
+class Rows final : public Observer {
+ public:
+  Rows(const Scenario& scenario, Writer* writer, const RunKey& key) : collector(scenario) {
+    if (writer != nullptr) {
+      recorder.emplace(*writer, key);
+    }
+  }
+  void on_task(const TaskRow& row) override {
+    collector.on_task(row);
+    if (recorder) {
+      recorder->on_task(row);
+    }
+  }
+
+  MetricsCollector collector;
+  std::optional<TaskRecorder> recorder;
+};
+
+void look_up(const Scenario& scenario, Time now, const EpisodeProgress& progress) {
+  if (interrupted()) {
+    throw Interrupted();
+  }
+  if (progress) {
+    progress(std::min(1.0, now.seconds() / scenario.duration.seconds()));
+  }
+}
+
+}  // namespace
+
+EpisodeResult run_episode(const Scenario& scenario, Seed seed, const NamedPolicy& policy,
+                          OrderingKey ordering, Writer* writer, const EpisodeProgress& progress) {
+  const RunKey key{policy.name, seed.value};
+  Rows rows(scenario, writer, key);
+  NodeSampler sampler(scenario, NodeSampler::default_interval(scenario));
+  Simulation world(scenario, seed, ordering);
+  Dispatcher dispatcher(*policy.policy, seed);
+
+  const auto start = std::chrono::steady_clock::now();
+  std::uint64_t decisions = 0;
+  for (const Decision* d = &world.advance(&rows); d->kind != DecisionKind::end;
+       d = &world.advance(&rows)) {
+    world.apply(dispatcher.decide(world, *d));
+    sampler.at_decision(world);
+    if (++decisions % kDecisionsPerLook == 0) {
+      look_up(scenario, world.now(), progress);
+    }
+  }
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+
+  sampler.sample(world);
+  EpisodeResult result;
+  result.metrics = rows.collector.finish(world, sampler);
+  result.digest = world.digest();
+  result.wall_s = wall.count();
+  if (!scenario.workload.trace.empty()) {
+    result.trace_window = trace_window(scenario.workload, seed);
+  }
+  if (writer != nullptr) {
+    rows.recorder->flush();
+    writer->add_nodes(key, sampler.samples());
+    writer->end_run(key, {result.digest, result.metrics, scenario.dispatch.ordering,
+                          result.trace_window, result.wall_s});
+  }
+  return result;
+}
+
+}  // namespace yardmaster

@@ -1,0 +1,30 @@
+// One run of a policy on a seed, to the end of its work, with everything that is measured.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "env/scenario/scenario.h"
+#include "env/simulation/metrics.h"
+#include "results/writer.h"
+#include "tools/command.h"
+
+namespace yardmaster {
+
+/// What a run left behind.
+struct EpisodeResult {
+  Metrics metrics;
+  std::uint64_t digest = 0;
+  std::uint32_t trace_window = 0;
+  double wall_s = 0;  // of the loop alone, on the wall clock
+};
+
+/// Hears of the share of the run that is done, some hundred times; may be empty.
+using EpisodeProgress = std::function<void(double share)>;
+
+/// Runs until all work has drained. Rows go to the writer, when there is one. Reentrant: any number
+/// of runs may go on in parallel. Throws Interrupted after a signal, ResultsError from the writer.
+EpisodeResult run_episode(const Scenario&, Seed, const NamedPolicy&, OrderingKey, Writer* writer,
+                          const EpisodeProgress& progress);
+
+}  // namespace yardmaster

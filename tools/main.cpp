@@ -1,0 +1,73 @@
+// The command `yardmaster`. LibTorch is not linked here: `train` loads it when it is asked for.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+
+#include "results/schema.h"
+#include "tools/command.h"
+#include "tools/version.h"
+
+namespace yardmaster {
+namespace {
+
+constexpr const char* kDescription =
+    "Simulates a fleet of large language models at work and learns to run it.\n\n"
+    "  yardmaster run scenarios/quickstart.yaml           one policy, one seed, all that is known\n"
+    "  yardmaster evaluate scenarios/quickstart.yaml      policies on the same seeds, with "
+    "intervals\n"
+    "  yardmaster train scenarios/quickstart.yaml -o F    learn a dispatcher\n"
+    "  yardmaster validate scenarios/quickstart.yaml      every fault of a scenario\n"
+    "  yardmaster list                                    what a scenario may name";
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done; 1 a file could not be written or read, or interrupted; 2 the scenario, an "
+    "option\nor their combination is wrong, and nothing was written; 134 a fault of this program, "
+    "with the "
+    "seed and\nthe decision that show it again. `yardmaster COMMAND --help` has the options.";
+
+int dispatch(const Command& command) {
+  try {
+    return command();
+  } catch (const ConfigError& error) {
+    for (const std::string& fault : error.faults()) {
+      fmt::print(stderr, "{}\n", fault);
+    }
+    return kExitBadInput;
+  } catch (const BadInput& error) {
+    fmt::print(stderr, "yardmaster: {}\n", error.what());
+    return kExitBadInput;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "yardmaster: {}\n", error.what());
+    return kExitFailure;
+  }
+}
+
+int run_main(int argc, char** argv) {
+  CLI::App app(kDescription, "yardmaster");
+  app.footer(kFooter);
+  app.set_version_flag("--version", fmt::format("yardmaster {}", kVersion));
+  app.require_subcommand(1);
+  Command command;
+  add_run_command(app, command);
+  add_evaluate_command(app, command);
+  add_train_command(app, command);
+  add_validate_command(app, command);
+  add_list_command(app, command);
+  for (CLI::App* subcommand : app.get_subcommands({})) {
+    subcommand->footer(
+        "Exit codes: 0 done, 1 failed or interrupted, 2 wrong input (nothing written).");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitBadInput;
+  }
+  install_signal_handlers();
+  return dispatch(command);
+}
+
+}  // namespace
+}  // namespace yardmaster
+
+int main(int argc, char** argv) { return yardmaster::run_main(argc, argv); }
