@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Speed on one trace: `yardmaster run` against the bare loop (tests/benchmark/bare_loop.h), which does
-# the least that can be done. Prints the best of several runs of each and their ratio; the bar is 1/3.
+# Speed on one trace: `yardmaster run` against the bare loop (tests/benchmark/bare_loop.h), which
+# does the least that can be done. Prints the best of several runs of each and their ratio.
 #
 #   tools/bench.sh TRACE [RUNS]     TRACE: an Azure CSV, plain or gzipped
 #
-# Exit code 1 when the ratio is below the bar.
+# Exit code 1 when the ratio is below a third.
 set -euo pipefail
 if (($# < 1)); then
   sed -n '2,7s/^# \{0,1\}//p' "$0" >&2

@@ -38,8 +38,9 @@ build release
 if ! $fast; then
   step "Lint"
   # Not agents/torch: clang 14 cannot read LibTorch 1.13 in C++20.
-  find env policies agents/*.cpp results tools -name '*.cpp' -print0 |
-    xargs -0 -n 1 -P "$jobs" clang-tidy -p build/release --quiet
+  sources env policies agents/*.cpp results tools | grep -z '\.cpp$' |
+    xargs -0 -n 1 -P "$jobs" clang-tidy -p build/release --quiet \
+      --extra-arg-before=-include --extra-arg-before=cmake/source_location_for_clang.h
   for preset in asan tsan; do
     step "Building: $preset"
     build "$preset"

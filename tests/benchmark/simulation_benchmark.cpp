@@ -34,7 +34,8 @@ Action in_turn(const Decision& decision) {
   return Action::hold(Time::never());
 }
 
-void whole_run(benchmark::State& state) {
+/// Requests per second of whole runs; with `views`, the view is read at each decision.
+void whole_run(benchmark::State& state, bool views) {
   const std::int64_t nodes = state.range(0);
   const Scenario scenario = conversations(nodes, 16'000.0 / static_cast<double>(nodes), "0.7");
   const OrderingKey ordering = find_ordering("first_come_first_served");
@@ -45,6 +46,9 @@ void whole_run(benchmark::State& state) {
       const Decision& decision = world.advance();
       if (decision.kind == DecisionKind::end) {
         break;
+      }
+      if (views) {
+        benchmark::DoNotOptimize(world.view().running.data());
       }
       world.apply(in_turn(decision));
     }
@@ -59,7 +63,8 @@ void whole_run(benchmark::State& state) {
   state.counters["events_per_request"] = static_cast<double>(events) / finished;
   state.counters["segments_per_request"] = static_cast<double>(segments) / finished;
 }
-BENCHMARK(whole_run)->Arg(8)->Arg(1024)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(whole_run, blind, false)->Arg(8)->Arg(1024)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(whole_run, with_views, true)->Arg(8)->Arg(1024)->Unit(benchmark::kMillisecond);
 
 /// A world of 16 nodes with about 64 running requests each, and as few waiting as may be.
 class BusyWorld {
@@ -109,22 +114,6 @@ void copy_into_a_new_world(benchmark::State& state) {
   state.counters["running_per_node"] = busy.running_per_node();
 }
 BENCHMARK(copy_into_a_new_world)->Unit(benchmark::kMicrosecond);
-
-void view_at_a_decision(benchmark::State& state) {
-  BusyWorld busy;
-  Simulation world = busy.world();
-  for (auto _ : state) {
-    const FleetView& view = world.view();
-    benchmark::DoNotOptimize(view.running.data());
-    state.PauseTiming();
-    world.apply(in_turn(world.advance()));
-    if (world.advance().kind == DecisionKind::end) {
-      world = busy.world();
-    }
-    state.ResumeTiming();
-  }
-}
-BENCHMARK(view_at_a_decision)->Unit(benchmark::kNanosecond);
 
 }  // namespace
 }  // namespace yardmaster
