@@ -1,34 +1,13 @@
 #include "tests/reference/random_trial.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <sstream>
 
+#include "tests/support/dice.h"
 #include "tests/unit/hardware/specimens.h"
 
 namespace yardmaster::reference {
 namespace {
-
-/// Integers from a generator that the standard fixes, without the library's distributions.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : engine_(seed) {}
-  /// Uniform in [low, high].
-  std::int64_t between(std::int64_t low, std::int64_t high) {
-    return low + static_cast<std::int64_t>(engine_() % static_cast<std::uint64_t>(high - low + 1));
-  }
-  std::int32_t tokens(std::int64_t low, std::int64_t high) {
-    return static_cast<std::int32_t>(between(low, high));
-  }
-  bool one_in(std::int64_t n) { return between(1, n) == 1; }
-  template <class T>
-  T pick(std::initializer_list<T> values) {
-    return values.begin()[between(0, static_cast<std::int64_t>(values.size()) - 1)];
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
 
 /// Costs that collide on a coarse grid of time, are odd enough never to, or come from the formula.
 StepCost random_cost(Dice& dice, const NodeSettings& n) {
