@@ -1,6 +1,7 @@
 // The dispatcher in a small world: what it does with the scores of a rule.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <vector>
 
 #include "policies/policy.h"
