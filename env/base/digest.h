@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "env/base/ids.h"
 #include "env/base/random.h"
@@ -50,16 +51,46 @@ class FactSink {
 };
 
 /// The digest and, if somebody listens, the sink: where nodes and the simulation report facts.
-struct FactLog {
+class FactLog {
+ public:
   Digest digest;
-  FactSink* sink = nullptr;
 
   void add(Fact fact, const TaskAddress& at, NodeId node, Time when) {
     digest.add(fact, at, when);
-    if (sink != nullptr) {
-      sink->on_fact(fact, at, node, when);
+    if (sink_ != nullptr) {
+      sink_->on_fact(fact, at, node, when);
+    } else if (!running_) {
+      unheard_.push_back({fact, at, node, when});
     }
   }
+  /// The simulation runs, and `sink` (or nobody: null) hears the facts, those first that were made
+  /// since it stopped.
+  void listen(FactSink* sink) {
+    sink_ = sink;
+    running_ = true;
+    for (const Record& r : unheard_) {
+      if (sink != nullptr) {
+        sink->on_fact(r.fact, r.at, r.node, r.when);
+      }
+    }
+    unheard_.clear();
+  }
+  /// The simulation stops; facts wait for the next listener.
+  void stop() {
+    sink_ = nullptr;
+    running_ = false;
+  }
+
+ private:
+  struct Record {
+    Fact fact;
+    TaskAddress at;
+    NodeId node;
+    Time when;
+  };
+  FactSink* sink_ = nullptr;
+  bool running_ = false;
+  std::vector<Record> unheard_;
 };
 
 }  // namespace yardmaster

@@ -26,13 +26,13 @@ void Simulation::start_health() {
   }
 }
 
-void Simulation::handle_health(NodeId n) {
+void Simulation::handle_health(NodeId n, Observer* observer) {
   Health& health = health_[index(n)];
   while (health.next() <= now_) {
     if (health.crash_at <= now_) {
       crash(n);
     } else if (health.detect_at <= now_) {
-      detect(n);
+      detect(n, observer);
     } else if (health.repair_at <= now_) {
       repair(n);
     } else {
@@ -60,24 +60,24 @@ void Simulation::crash(NodeId n) {
 }
 
 // The dispatcher takes the tasks over.
-void Simulation::detect(NodeId n) {
+void Simulation::detect(NodeId n, Observer* observer) {
   Health& health = health_[index(n)];
   health.detect_at = Time::never();
   up_[index(n)] = 0;
   for (const TaskSlot slot : health.lost) {
-    retry(slot);
+    retry(slot, observer);
   }
   health.lost.clear();
   events_.set(offer_slot(), now_);
 }
 
-void Simulation::retry(TaskSlot slot) {
+void Simulation::retry(TaskSlot slot, Observer* observer) {
   Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
   facts_.add(Fact::failed, r.address, task.node, now_);
   ledger_.returned(task.node, entry_of(slot));
   if (r.cancelled) {
-    end_task(slot, Outcome::cancelled, nullptr);
+    end_task(slot, Outcome::cancelled, observer);
     return;
   }
   ++counts_.retried;

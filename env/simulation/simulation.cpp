@@ -38,17 +38,18 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
 }
 
 const Decision& Simulation::advance(Observer* observer, Time until) {
-  facts_.sink = observer != nullptr && observer->wants_facts() ? observer : nullptr;
   decision_.legal = legal_;
   if (deciding_) {
     return decision_;
   }
+  facts_.listen(observer != nullptr && observer->wants_facts() ? observer : nullptr);
   if (rejected_ != kNoTask) {
     end_task(std::exchange(rejected_, kNoTask), Outcome::rejected_by_policy, observer);
   }
-  for (;;) {
-    const bool over = live_ == 0 && std::all_of(arrivals_.begin(), arrivals_.end(),
-                                                [](const auto& a) { return a.next.is_never(); });
+  while (!deciding_) {
+    const bool over =
+        live_ == 0 && std::all_of(arrivals_.begin(), arrivals_.end(),
+                                  [](const ArrivalCursor& a) { return a.next.is_never(); });
     const Time next = events_.first_time();
     check(over || !next.is_never(), "tasks wait although nothing can happen any more");
     if (over || next > until) {
@@ -58,14 +59,12 @@ const Decision& Simulation::advance(Observer* observer, Time until) {
       decision_.now = now_;
       break;
     }
+    check(next >= now_, "time goes back");
     now_ = next;
     ++counts_.events;
     handle(events_.first(), observer);
-    if (deciding_) {
-      break;
-    }
   }
-  facts_.sink = nullptr;
+  facts_.stop();
   return decision_;
 }
 
@@ -74,12 +73,12 @@ void Simulation::handle(std::size_t slot, Observer* observer) {
   if (slot < nodes) {
     collect_outputs(node_id(slot), observer);
   } else if (slot < 2 * nodes) {
-    handle_health(node_id(slot - nodes));
+    handle_health(node_id(slot - nodes), observer);
   } else if (slot < offer_slot()) {
     arrive(slot - 2 * nodes, observer);
   } else if (slot == offer_slot()) {
-    events_.set(slot, Time::never());
     release_held();
+    schedule_offer();
     deciding_ = offer();
   } else {
     const NodeId n = node_id(slot - offer_slot() - 1);
@@ -205,15 +204,24 @@ void Simulation::apply(const Action& action) {
     rejected_ = slot;
   } else {
     // Not offered again within this instant, else a hold could spin.
-    const Time again = std::min(action.until, board_.next_arrival());
+    const Time again = std::min(action.until, board_.next_arrival_after(now_));
     held_.emplace_back(slot, std::max(again, Time{now_.ps + 1}));
     tasks_[index(slot)].state = TaskState::held;
   }
-  Time offer_at = ready_.empty() ? Time::never() : now_;
-  for (const auto& [task, until] : held_) {
-    offer_at = std::min(offer_at, until);
+  schedule_offer();
+  if (!ready_.empty()) {
+    events_.set(offer_slot(), now_);
   }
-  events_.set(offer_slot(), offer_at);
+}
+
+// The ready queue is looked at again when the first held task is due, unless something calls for it
+// sooner.
+void Simulation::schedule_offer() {
+  Time at = Time::never();
+  for (const auto& [task, until] : held_) {
+    at = std::min(at, until);
+  }
+  events_.set(offer_slot(), at);
 }
 
 void Simulation::send(TaskSlot slot, NodeId n) {
@@ -242,6 +250,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
     return;
   }
   r.book(Moment::network, now_ + way);
+  nodes_[index(n)].catch_up_before(context(n), now_);
   nodes_[index(n)].deliver(context(n), slot, now_ + way);
   reschedule(n);
 }
@@ -283,7 +292,7 @@ void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
 
 bool Simulation::cancel(TaskSlot slot, Observer* observer) {
   Task& task = tasks_[index(slot)];
-  if (task.state == TaskState::free) {
+  if (task.state == TaskState::free || slot == rejected_) {
     return false;
   }
   if (task.state == TaskState::sent) {

@@ -144,6 +144,7 @@ class Simulation {
   TaskSlot new_task();
   void make_ready(TaskSlot slot);
   void release_held();
+  void schedule_offer();
   void before_change(NodeId n);
   void reschedule(NodeId n);
   void charge_until_now();
@@ -159,12 +160,12 @@ class Simulation {
 
   // Failures and slow-downs (health.cpp).
   void start_health();
-  void handle_health(NodeId n);
+  void handle_health(NodeId n, Observer* observer);
   void crash(NodeId n);
-  void detect(NodeId n);
+  void detect(NodeId n, Observer* observer);
   void repair(NodeId n);
   void toggle_slow(NodeId n);
-  void retry(TaskSlot slot);
+  void retry(TaskSlot slot, Observer* observer);
   [[nodiscard]] Time draw_after(NodeId n, Purpose purpose, std::uint32_t k, Duration mean) const;
 
   const Scenario* scenario_;

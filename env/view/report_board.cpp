@@ -98,8 +98,12 @@ void ReportBoard::show(NodeId n, Time now) {
   next_arrival_[i] = taken_at(i, newest + 1) + delay_;
 }
 
-Time ReportBoard::next_arrival() const {
-  return *std::min_element(next_arrival_.begin(), next_arrival_.end());
+Time ReportBoard::next_arrival_after(Time now) const {
+  Time next = Time::never();
+  for (std::size_t i = 0; i < phase_.size(); ++i) {
+    next = std::min(next, taken_at(i, last_by(i, now - delay_) + 1) + delay_);
+  }
+  return next;
 }
 
 }  // namespace yardmaster

@@ -28,8 +28,8 @@ class ReportBoard {
   [[nodiscard]] bool stale(NodeId n, Time now) const { return next_arrival_[index(n)] <= now; }
   /// Shows the newest report that has arrived by `now`. REQUIRES snapshots up to then.
   void show(NodeId n, Time now);
-  /// When the next report of any node arrives, lost ones included.
-  [[nodiscard]] Time next_arrival() const;
+  /// When the next report of any node arrives after `now`, lost ones included.
+  [[nodiscard]] Time next_arrival_after(Time now) const;
 
   // [node] What is shown.
   std::vector<Time> taken;  // never() before the first
