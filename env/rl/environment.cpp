@@ -85,10 +85,9 @@ std::int32_t Environment::offer() {
     offered += legal_[i];
     last = legal_[i] != 0 ? i : last;
   }
-  if (offered == 0) {  // every node is closed to this task: wait, or turn it away where waiting is not allowed
-    last = decision_.legal[nodes] != 0 ? nodes : nodes + 1;
-    legal_[last] = 1;
-    offered = 1;
+  if (offered == 0) {  // every node is closed to this task: wait
+    legal_[nodes] = 1;
+    return static_cast<std::int32_t>(nodes);
   }
   return offered == 1 ? static_cast<std::int32_t>(last) : -1;
 }
@@ -98,7 +97,11 @@ Action Environment::to_action(std::int32_t action) const {
   if (i < scenario_->nodes()) {
     return Action::send(node_id(i));
   }
-  return i == scenario_->nodes() ? Action::hold(simulation_.now() + options_.hold) : Action::reject();
+  if (i > scenario_->nodes()) {
+    return Action::reject();
+  }
+  // A forced hold ends when something changes, as the rules' does.
+  return Action::hold(options_.offer_hold ? simulation_.now() + options_.hold : Time::never());
 }
 
 }  // namespace yardmaster
