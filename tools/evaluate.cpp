@@ -132,7 +132,7 @@ std::string ranking_text(const Comparison& comparison) {
 
 std::string means_text(const Comparison& comparison) {
   TextTable table({"mean over seeds", "E2E", "E2E p99", "TTFT", "TTFT p99", "TPOT", "SLO",
-                   "goodput/s", "busy", "refused"});
+                   "goodput/s", "compute", "refused"});
   for (const std::string& policy : comparison.ranking) {
     const auto value = [&](const char* metric) {
       return comparison.row(policy, metric).value.mean;
@@ -140,7 +140,7 @@ std::string means_text(const Comparison& comparison) {
     table.add({policy, seconds_text(value("e2e_s_mean")), seconds_text(value("e2e_s_p99")),
                seconds_text(value("ttft_s_mean")), seconds_text(value("ttft_s_p99")),
                seconds_text(value("tpot_s_mean")), percent_text(value("slo_attainment")),
-               number_text(value("goodput_per_s")), percent_text(value("busy")),
+               number_text(value("goodput_per_s")), percent_text(value("compute_utilisation")),
                number_text(value("rejected_too_long") + value("rejected_by_policy"))});
   }
   return table.text();

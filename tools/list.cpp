@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 /// Rows of names with what is to be said of each.
 struct Listing {
-  std::string title;
+  std::size_t texts;  // columns of text, first; numbers follow
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;
 };
@@ -36,7 +36,7 @@ Catalogue shipped_catalogue() {
 }
 
 Listing list_policies() {
-  Listing listing{"policies", {"name", "sends a task to"}, {}};
+  Listing listing{2, {"name", "sends a task to"}, {}};
   for (const DispatchEntry& entry : dispatch_table()) {
     listing.rows.push_back({std::string(entry.name), std::string(entry.summary)});
   }
@@ -44,7 +44,7 @@ Listing list_policies() {
 }
 
 Listing list_orderings() {
-  Listing listing{"orderings", {"name", "serves first"}, {}};
+  Listing listing{2, {"name", "serves first"}, {}};
   for (const OrderingEntry& entry : ordering_table()) {
     listing.rows.push_back({std::string(entry.name), std::string(entry.summary)});
   }
@@ -52,7 +52,7 @@ Listing list_orderings() {
 }
 
 Listing list_gpus() {
-  Listing listing{"gpus", {"name", "bf16 TFLOP/s", "memory GiB", "bandwidth GB/s"}, {}};
+  Listing listing{1, {"name", "bf16 TFLOP/s", "memory GiB", "bandwidth GB/s"}, {}};
   for (const auto& entry : shipped_catalogue().gpus) {
     listing.rows.push_back({entry.spec.name, fmt::format("{:.0f}", entry.spec.bf16.flops / 1e12),
                             fmt::format("{:.1f}", entry.spec.memory_bytes / 1024 / 1024 / 1024),
@@ -62,7 +62,7 @@ Listing list_gpus() {
 }
 
 Listing list_models() {
-  Listing listing{"models", {"name", "parameters, 1e9", "layers", "context tokens"}, {}};
+  Listing listing{1, {"name", "parameters, 1e9", "layers", "context tokens"}, {}};
   for (const auto& entry : shipped_catalogue().models) {
     listing.rows.push_back({entry.spec.name, fmt::format("{:.2f}", entry.spec.parameters / 1e9),
                             std::to_string(entry.spec.layers),
@@ -72,7 +72,7 @@ Listing list_models() {
 }
 
 Listing list_engines() {
-  Listing listing{"engines", {"name", "scheduling", "max_num_seqs", "max_num_batched_tokens"}, {}};
+  Listing listing{2, {"name", "scheduling", "max_num_seqs", "max_num_batched_tokens"}, {}};
   for (const auto& entry : shipped_catalogue().engines) {
     listing.rows.push_back({entry.spec.name,
                             entry.spec.asynchronous ? "asynchronous" : "synchronous",
@@ -89,11 +89,12 @@ std::string first_sentence(const fs::path& path) {
   while (std::getline(in, line) && line.rfind("# ", 0) == 0) {
     text += (text.empty() ? "" : " ") + line.substr(2);
   }
-  return text.substr(0, text.find(". "));
+  text = text.substr(0, text.find(". "));
+  return text.substr(0, text.find_last_not_of('.') + 1);
 }
 
 Listing list_scenarios() {
-  Listing listing{"scenarios", {"name", "what"}, {}};
+  Listing listing{2, {"name", "what"}, {}};
   const fs::path folder = fs::path(catalogue_folder("")).parent_path();
   std::vector<fs::path> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
@@ -122,7 +123,7 @@ struct ListOptions {
 };
 
 std::string listing_text(const Listing& listing) {
-  TextTable table(listing.columns);
+  TextTable table(listing.columns, listing.texts);
   for (const auto& row : listing.rows) {
     table.add(row);
   }

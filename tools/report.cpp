@@ -9,10 +9,6 @@
 namespace yardmaster {
 namespace {
 
-std::uint64_t outcomes(const Metrics& m, Outcome outcome) {
-  return m.by_outcome[static_cast<std::size_t>(outcome)];
-}
-
 std::string trace_text(const Workload& workload) {
   if (workload.trace.empty()) {
     return "";
@@ -27,13 +23,13 @@ std::string trace_text(const Workload& workload) {
 std::string requests_text(const Metrics& m) {
   const RunCounts& c = m.counts;
   std::string out = fmt::format(
-      "requests {} arrived, {} counted in a window of {}: {} finished\n", count_text(c.arrived),
-      count_text(m.counted), seconds_text(m.window_s), count_text(outcomes(m, Outcome::finished)));
-  out += fmt::format(
-      "refused  {} too long for every node, {} by the policy; {} cancelled, {} unfinished\n",
-      count_text(outcomes(m, Outcome::rejected_too_long)),
-      count_text(outcomes(m, Outcome::rejected_by_policy)),
-      count_text(outcomes(m, Outcome::cancelled)), count_text(m.unfinished));
+      "requests {} arrived, {} finished, {} unfinished; {} counted in a "
+      "window of {}\n",
+      count_text(c.arrived), count_text(c.finished), count_text(m.unfinished),
+      count_text(m.counted), seconds_text(m.window_s));
+  out += fmt::format("refused  {} too long for every node, {} by the policy; {} cancelled\n",
+                     count_text(c.rejected_too_long), count_text(c.rejected_by_policy),
+                     count_text(c.cancelled));
   out += fmt::format("trouble  {} failures, {} retries, {} preemptions\n", count_text(c.failures),
                      count_text(c.retried), count_text(m.preemptions));
   return out;
@@ -121,9 +117,9 @@ std::string metrics_text(const Scenario& scenario, const Metrics& m) {
   out += fmt::format("use      busy {}, compute {}, KV memory {}, bandwidth {}\n",
                      percent_text(m.busy), percent_text(m.compute_utilisation),
                      percent_text(m.memory_utilisation), percent_text(m.bandwidth_utilisation));
-  out += fmt::format(
-      "fairness {:.3f} (Jain's index over {})\n\n", m.fairness,
-      scenario.workload.tenants.size() > 1 ? "tenants' mean slowdown" : "nodes' compute utilisation");
+  out += fmt::format("fairness {:.3f} (Jain's index over {})\n\n", m.fairness,
+                     scenario.workload.tenants.size() > 1 ? "tenants' mean slowdown"
+                                                          : "nodes' compute utilisation");
   out += moments_text(m) + "\n";
   out += fmt::format("work     {:.2f} events, {:.2f} segments, {:.2f} decisions a request\n",
                      m.events_per_request, m.segments_per_request, m.decisions_per_request);

@@ -14,10 +14,10 @@ namespace {
 // Digits behind the point for three significant ones.
 int decimals(double value) {
   const double size = std::abs(value);
-  if (size >= 100 || size == 0) {
+  if (size >= 99.95 || size == 0) {
     return 0;
   }
-  return size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  return size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
 }
 
 // Columns on the screen: bytes of UTF-8 that begin a code point.
@@ -29,7 +29,10 @@ std::size_t width(const std::string& text) {
 
 }  // namespace
 
-TextTable::TextTable(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
+TextTable::TextTable(std::vector<std::string> header, std::size_t left_columns)
+    : left_columns_(left_columns) {
+  rows_.push_back(std::move(header));
+}
 
 void TextTable::add(std::vector<std::string> cells) {
   check(cells.size() == rows_.front().size(), "a row of a table has another number of cells");
@@ -48,7 +51,7 @@ std::string TextTable::text() const {
     std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
       const std::string pad(widths[c] - width(row[c]), ' ');
-      line += c == 0 ? row[c] + pad : "  " + pad + row[c];
+      line += (c == 0 ? "" : "  ") + (c < left_columns_ ? row[c] + pad : pad + row[c]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";

@@ -9,16 +9,17 @@
 
 namespace yardmaster {
 
-/// Rows of text in aligned columns: the first column to the left, the others to the right.
+/// Rows of text in aligned columns: the first ones to the left, the others to the right.
 class TextTable {
  public:
-  explicit TextTable(std::vector<std::string> header);
+  explicit TextTable(std::vector<std::string> header, std::size_t left_columns = 1);
   /// REQUIRES as many cells as the header has.
   void add(std::vector<std::string> cells);
   /// All lines, each ended, two blanks between columns. Widths count code points.
   [[nodiscard]] std::string text() const;
 
  private:
+  std::size_t left_columns_;
   std::vector<std::vector<std::string>> rows_;
 };
 

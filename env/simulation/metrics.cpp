@@ -112,9 +112,9 @@ void MetricsCollector::on_task(const TaskRow& row) {
   const bool finished = row.outcome == Outcome::finished;
   const Tenant& tenant = scenario_->workload.tenants[row.address.tenant];
   const Objective& objective = scenario_->objective;
+  preemptions_ += row.preemptions;
   if (counted) {
-    ++by_outcome_[static_cast<std::size_t>(row.outcome)];
-    preemptions_ += row.preemptions;
+    ++counted_;
     weight_ += tenant.weight;
   }
   if (!finished) {
@@ -150,10 +150,7 @@ Metrics MetricsCollector::finish(const RunCounts& counts, std::uint64_t unfinish
                                  const NodeSampler& sampler) const {
   Metrics m;
   m.window_s = std::max((last_arrival_ - Time{scenario_->warm_up.ps}).seconds(), 0.0);
-  m.by_outcome = by_outcome_;
-  for (const std::uint64_t n : by_outcome_) {
-    m.counted += n;
-  }
+  m.counted = counted_;
   m.preemptions = preemptions_;
   m.objective_s = weight_ > 0 ? cost_ / weight_ : kNan;
   m.counts = counts;
@@ -284,8 +281,14 @@ void append_work(std::vector<NamedMetric>& out, const Metrics& m) {
   const RunCounts& c = m.counts;
   out.insert(out.end(), {{"arrived", count(c.arrived), "count"},
                          {"sent", count(c.sent), "count"},
+                         {"finished", count(c.finished), "count"},
+                         {"rejected_too_long", count(c.rejected_too_long), "count"},
+                         {"rejected_by_policy", count(c.rejected_by_policy), "count"},
+                         {"cancelled", count(c.cancelled), "count"},
+                         {"unfinished", count(m.unfinished), "count"},
                          {"retried", count(c.retried), "count"},
                          {"failures", count(c.failures), "count"},
+                         {"preemptions", count(m.preemptions), "count"},
                          {"events", count(c.events), "count"},
                          {"segments", count(c.segments), "count"},
                          {"decisions", count(c.decisions), "count"},
@@ -316,12 +319,8 @@ std::vector<NamedMetric> named_metrics(const Metrics& m) {
                          {"bandwidth_utilisation", m.bandwidth_utilisation, "share"},
                          {"fairness", m.fairness, "share"},
                          {"window_s", m.window_s, "s"},
-                         {"counted", static_cast<double>(m.counted), "count"}});
-  for (std::size_t i = 0; i < kOutcomeCount; ++i) {
-    out.push_back({kOutcomeNames[i], static_cast<double>(m.by_outcome[i]), "count"});
-  }
-  out.push_back({"unfinished", static_cast<double>(m.unfinished), "count"});
-  out.push_back({"preemptions", static_cast<double>(m.preemptions), "count"});
+                         {"counted", static_cast<double>(m.counted), "count"},
+                         {"counted_finished", static_cast<double>(m.e2e.count), "count"}});
   append_work(out, m);
   for (std::size_t i = 0; i < kMomentCount; ++i) {
     out.push_back({std::string(kMomentNames[i]) + "_s_mean", m.moment_mean_s[i], "s"});

