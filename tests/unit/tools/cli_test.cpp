@@ -1,0 +1,278 @@
+// The command as a user meets it: the built program, its exit codes and what it prints and leaves.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "results/reader.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define YARDMASTER_SANITIZED 1
+#else
+#define YARDMASTER_SANITIZED 0
+#endif
+
+namespace yardmaster {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int code = -1;
+  std::string out, err;
+};
+
+std::string content(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// A folder of its own for each test, and short runs of the shortest scenario.
+class CommandLine : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(fs::exists(YARDMASTER_COMMAND)) << "build the target yardmaster first";
+    folder_ = fs::temp_directory_path() /
+              ("yardmaster-cli-" + std::to_string(getpid()) + "-" +
+               ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] Outcome run(const std::string& arguments) const {
+    const std::string command =
+        std::string("cd ") + YARDMASTER_SOURCE_DIR + " && " + YARDMASTER_COMMAND + " " + arguments +
+        " > " + (folder_ / "stdout").string() + " 2> " + (folder_ / "stderr").string();
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content(folder_ / "stdout"),
+            content(folder_ / "stderr")};
+  }
+  [[nodiscard]] std::string file(const char* name) const { return (folder_ / name).string(); }
+  [[nodiscard]] std::size_t results_files() const {
+    std::size_t n = 0;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+      n += entry.path().filename().string().find(".h5") != std::string::npos ? 1U : 0U;
+    }
+    return n;
+  }
+
+  const std::string short_run_ = "scenarios/minimal.yaml --set 'duration=5 s' ";
+  fs::path folder_;
+};
+
+TEST_F(CommandLine, HelpAnswersWithinFiftyMilliseconds) {
+  auto best = std::chrono::steady_clock::duration::max();
+  for (int i = 0; i < 10; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    ASSERT_EQ(run("run --help").code, 0);
+    best = std::min(best, std::chrono::steady_clock::now() - start);
+  }
+  EXPECT_LT(best, std::chrono::milliseconds(YARDMASTER_SANITIZED ? 1000 : 50));
+}
+
+TEST_F(CommandLine, DoesNotLinkLibTorch) {
+  const std::string command =
+      std::string("ldd ") + YARDMASTER_COMMAND + " > " + file("libraries") + " 2>/dev/null";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(content(file("libraries")).find("libtorch"), std::string::npos);
+}
+
+TEST_F(CommandLine, HelpDocumentsTheExitCodes) {
+  for (const char* arguments :
+       {"--help", "run --help", "evaluate --help", "validate --help", "list --help"}) {
+    EXPECT_NE(run(arguments).out.find("Exit codes"), std::string::npos) << arguments;
+  }
+}
+
+TEST_F(CommandLine, WrongInputGivesTwoAndPrintsNothingOnStdout) {
+  for (const std::string& arguments : std::vector<std::string>{
+           "", "fly", "run", "run nosuch.yaml", "run scenarios/minimal.yaml --nosuch",
+           "run " + short_run_ + "--policy nosuch", "run " + short_run_ + "--set workload.lod=1",
+           "run " + short_run_ + "--set workload", "run " + short_run_ + "--seed x",
+           "evaluate " + short_run_ + "--seeds 5..1",
+           "evaluate " + short_run_ + "--policies random,random", "list nosuch",
+           "validate tests/unit/scenario/five_faults.yaml"}) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_EQ(outcome.out, "") << arguments;
+    EXPECT_NE(outcome.err, "") << arguments;
+  }
+}
+
+TEST_F(CommandLine, AFileThatCannotBeWrittenGivesOne) {
+  const Outcome outcome = run("run " + short_run_ + "-o /nowhere/out.h5");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find("/nowhere"), std::string::npos);
+}
+
+TEST_F(CommandLine, ValidateSaysOfEachFaultWhereItIs) {
+  const Outcome text = run("validate tests/unit/scenario/five_faults.yaml");
+  const Outcome json = run("validate tests/unit/scenario/five_faults.yaml --json");
+  EXPECT_EQ(json.code, 2);
+  const auto faults = nlohmann::json::parse(json.out).at("faults");
+  EXPECT_EQ(faults.size(), 5U);
+  for (const auto& fault : faults) {
+    EXPECT_EQ(fault.get<std::string>().find("tests/unit/scenario/five_faults.yaml:"), 0U);
+    EXPECT_NE(text.err.find(fault.get<std::string>()), std::string::npos);
+  }
+}
+
+TEST_F(CommandLine, TheResolvedScenarioRunsToTheSameDigest) {
+  const Outcome resolved = run("validate " + short_run_ + "--resolved");
+  ASSERT_EQ(resolved.code, 0) << resolved.err;
+  std::ofstream(file("resolved.yaml")) << resolved.out;
+  const auto first = nlohmann::json::parse(run("run " + short_run_ + "--json").out);
+  const Outcome again = run("run " + file("resolved.yaml") + " --json");
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(first.at("digest"), nlohmann::json::parse(again.out).at("digest"));
+}
+
+TEST_F(CommandLine, RunPrintsOneJsonObjectAndNothingElse) {
+  const Outcome outcome = run("run " + short_run_ + "--json --policy marginal_cost --seed 3");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json.at("policy"), "marginal_cost");
+  EXPECT_EQ(json.at("seed"), 3);
+  EXPECT_EQ(json.at("digest").get<std::string>().size(), 16U);
+  EXPECT_GT(json.at("scenario").at("capacity_per_s").get<double>(), 0);
+  const auto& metrics = json.at("metrics");
+  EXPECT_EQ(metrics.at("arrived"),
+            metrics.at("finished").get<int>() + metrics.at("rejected_too_long").get<int>());
+  EXPECT_LT(metrics.at("counted"), metrics.at("arrived"));  // those of the warm-up are not
+  EXPECT_EQ(metrics.at("unfinished"), 0);
+  EXPECT_LE(metrics.at("events_per_request").get<double>(), 6);
+}
+
+TEST_F(CommandLine, TheTableShowsCapacityRefusalsMomentsAndDigest) {
+  const Outcome outcome = run("run " + short_run_);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* word : {"capacity", "load", "counted", "too long", "unfinished", "TTFT", "TPOT",
+                           "E2E", "own_prefill", "decode", "events", "digest", "requests/s"}) {
+    EXPECT_NE(outcome.out.find(word), std::string::npos) << word;
+  }
+}
+
+TEST_F(CommandLine, EqualSeedsGiveEqualDigestsOnAnyNumberOfThreads) {
+  const std::string arguments =
+      "evaluate " + short_run_ + "--policies round_robin,marginal_cost --seeds 1..6 --json ";
+  const Outcome one = run(arguments + "--threads 1"), two = run(arguments + "--threads 2");
+  ASSERT_EQ(one.code, 0) << one.err;
+  auto a = nlohmann::json::parse(one.out), b = nlohmann::json::parse(two.out);
+  a.erase("wall_s");
+  b.erase("wall_s");
+  EXPECT_EQ(a, b);
+  EXPECT_EQ(a.at("policies").at("marginal_cost").at("digests").size(), 6U);
+  EXPECT_NE(a.at("policies").at("marginal_cost").at("digests").at(0),
+            a.at("policies").at("marginal_cost").at("digests").at(1));
+}
+
+TEST_F(CommandLine, RunAndEvaluateAgreeOnARun) {
+  const auto single =
+      nlohmann::json::parse(run("run " + short_run_ + "--policy random --seed 5 --json").out);
+  const auto many = nlohmann::json::parse(
+      run("evaluate " + short_run_ + "--policies random --seeds 4..5 --json").out);
+  EXPECT_EQ(single.at("digest"), many.at("policies").at("random").at("digests").at(1));
+}
+
+TEST_F(CommandLine, EvaluateWritesWhatItPrints) {
+  const Outcome outcome =
+      run("evaluate " + short_run_ + "--policies random,round_robin --seeds 7..9 --json -o " +
+          file("out.h5"));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  const Reader reader(file("out.h5"));
+  EXPECT_EQ(reader.runs().size(), 6U);
+  EXPECT_EQ(reader.text_attribute("/runs/round_robin/8", "digest"),
+            json.at("policies").at("round_robin").at("digests").at(1));
+  EXPECT_NE(reader.text_attribute("/", "command").find("--seeds 7..9"), std::string::npos);
+  const auto mean = reader.real_column("/summary/mean");
+  EXPECT_EQ(
+      mean.at(0),
+      json.at("policies").at("random").at("metrics").at("objective_s").at("value").at("mean"));
+  const auto arrived = reader.real_column("/runs/random/7/tasks/arrival_s");
+  EXPECT_GT(arrived.size(), 10U);
+  EXPECT_GT(reader.real_column("/runs/random/7/nodes/time_s").size(), 100U);
+}
+
+TEST_F(CommandLine, WritesNothingWithoutBeingAsked) {
+  const Outcome outcome = run("evaluate " + short_run_ + "--policies random --seeds 1");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(results_files(), 0U);
+}
+
+TEST_F(CommandLine, AnExistingFileIsReplacedOnlyByForce) {
+  std::ofstream(file("out.h5")) << "precious";
+  const std::string arguments = "run " + short_run_ + "-o " + file("out.h5");
+  EXPECT_EQ(run(arguments).code, 2);
+  EXPECT_EQ(content(file("out.h5")), "precious");
+  EXPECT_EQ(run(arguments + " --force").code, 0);
+  EXPECT_EQ(Reader(file("out.h5")).runs().size(), 1U);
+}
+
+TEST_F(CommandLine, MoreSeedsThanTheTraceHasWindowsAreRefused) {
+  std::ofstream trace(file("trace.csv"));
+  trace << "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+  for (int i = 0; i < 100; ++i) {
+    trace << "2023-11-16 18:" << 10 + i / 50 << ":" << 10 + i % 50 << ".0000000,500,50\n";
+  }
+  trace.close();
+  const std::string arguments =
+      "evaluate scenarios/azure_conversation.yaml --policies random --set workload.trace=" +
+      file("trace.csv") + " ";
+  EXPECT_EQ(run(arguments + "--seeds 1").code, 0) << run(arguments + "--seeds 1").err;
+  const Outcome refused = run(arguments + "--seeds 1..2");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("window"), std::string::npos);
+}
+
+TEST_F(CommandLine, AnInterruptLeavesNoFile) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (chdir(YARDMASTER_SOURCE_DIR) != 0 ||
+        std::freopen(file("stdout").c_str(), "w", stdout) == nullptr ||
+        std::freopen(file("stderr").c_str(), "w", stderr) == nullptr) {
+      _exit(99);
+    }
+    execl(YARDMASTER_COMMAND, YARDMASTER_COMMAND, "evaluate", "scenarios/minimal.yaml", "--seeds",
+          "1..5000", "-o", file("out.h5").c_str(), nullptr);
+    _exit(99);
+  }
+  for (int i = 0; i < 600 && results_files() == 0; ++i) {  // until the temporary file is there
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_EQ(results_files(), 1U);
+  EXPECT_FALSE(fs::exists(file("out.h5")));
+  kill(child, SIGINT);
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  EXPECT_EQ(results_files(), 0U);
+  EXPECT_NE(content(file("stderr")).find("interrupted"), std::string::npos);
+}
+
+TEST_F(CommandLine, ListNamesWhatAScenarioMayName) {
+  const auto json = nlohmann::json::parse(run("list --json").out);
+  for (const char* kind : {"policies", "orderings", "gpus", "models", "engines", "scenarios"}) {
+    EXPECT_FALSE(json.at(kind).empty()) << kind;
+  }
+  const Outcome gpus = run("list gpus");
+  EXPECT_NE(gpus.out.find("h100-sxm"), std::string::npos);
+  EXPECT_EQ(gpus.out.find("marginal_cost"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace yardmaster
