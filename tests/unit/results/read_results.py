@@ -1,4 +1,4 @@
-"""Reads a results file with h5py as a user would; the caller wrote 100 finished tasks and 1 rejected."""
+"""Reads a results file with h5py as a user would: 100 finished tasks and a rejected one."""
 import sys
 
 import h5py
