@@ -17,9 +17,10 @@ namespace {
 constexpr std::uint64_t kSeeds = 30;
 
 Scenario loaded_fleet(double load) {
-  Scenario s = make_scenario({formula_kind(2)},
-                             {poisson_tenant(lognormal_length(200, 1.0, 3000), lognormal_length(150, 1.0, 2000))},
-                             1, kSecond * 90);
+  Scenario s = make_scenario(
+      {formula_kind(2)},
+      {poisson_tenant(lognormal_length(200, 1.0, 3000), lognormal_length(150, 1.0, 2000))}, 1,
+      kSecond * 90);
   s.dispatch.ordering = "first_come_first_served";
   add_capacity(s);
   s.workload.rate_per_s = load * s.capacity_per_s;
@@ -34,7 +35,8 @@ struct Latency final : Observer {
   }
 };
 
-double mean_latency(const Scenario& scenario, const char* ordering, std::uint64_t seed, std::uint64_t& digest) {
+double mean_latency(const Scenario& scenario, const char* ordering, std::uint64_t seed,
+                    std::uint64_t& digest) {
   Simulation world(scenario, Seed{seed}, find_ordering(ordering));
   Latency latency;
   run_policy(world, *make_dispatch("join_shortest_queue"), Seed{seed}, &latency);
@@ -69,8 +71,8 @@ Comparison compare(const Scenario& scenario) {
 /// Requests on a node in the mean, when nobody waits for a place.
 double mean_batch(const Scenario& scenario) {
   std::uint64_t digest = 0;
-  return mean_latency(scenario, "first_come_first_served", 1, digest) * scenario.workload.rate_per_s /
-         static_cast<double>(scenario.nodes());
+  return mean_latency(scenario, "first_come_first_served", 1, digest) *
+         scenario.workload.rate_per_s / static_cast<double>(scenario.nodes());
 }
 
 TEST(Ordering, ShortestPredictedJobAndFirstComeDifferWhenTheWindowKeepsTasksInTheReadyQueue) {

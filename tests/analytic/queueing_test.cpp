@@ -1,8 +1,8 @@
 // Queueing theory: special cases of the node whose distributions are known exactly.
 //
 // The runs are fixed by their seeds, so a test either holds or not; bounds are four standard errors
-// over independent runs (one false alarm in 16,000 if the seeds were drawn anew), and each test also
-// asks that the error itself is small, so that agreement means something.
+// over independent runs (one false alarm in 16,000 if the seeds were drawn anew), and each test
+// also asks that the error itself is small, so that agreement means something.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -44,8 +44,8 @@ NodeSettings roomy_settings(std::int32_t max_num_seqs) {
   return settings;
 }
 
-Scenario one_node(std::int32_t max_num_seqs, Duration step, Duration entry, LengthDistribution output,
-                  double rate_per_s, Duration duration) {
+Scenario one_node(std::int32_t max_num_seqs, Duration step, Duration entry,
+                  LengthDistribution output, double rate_per_s, Duration duration) {
   Scenario s = make_scenario({affine_kind(1, roomy_settings(max_num_seqs), step, entry, {}, {})},
                              {poisson_tenant(fixed_length(1), output)}, rate_per_s, duration);
   remove_latencies(s);
@@ -56,7 +56,8 @@ Scenario one_node(std::int32_t max_num_seqs, Duration step, Duration entry, Leng
 // lambda E[S^2] / (2 (1 - lambda E[S])).
 TEST(Queueing, OneSlotWaitsAsPollaczekAndKhinchineSay) {
   constexpr double kRate = 8;
-  const Scenario scenario = one_node(1, kMillisecond, {}, lognormal_length(60, 0.8, 2000), kRate, kSecond * 2000);
+  const Scenario scenario =
+      one_node(1, kMillisecond, {}, lognormal_length(60, 0.8, 2000), kRate, kSecond * 2000);
   std::vector<double> waits, loads;
   double services = 0, squares = 0, tasks = 0;
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
@@ -78,16 +79,16 @@ TEST(Queueing, OneSlotWaitsAsPollaczekAndKhinchineSay) {
   const double load = kRate * services / tasks;
   const double theory = kRate * (squares / tasks) / (2 * (1 - load));
   const Interval wait = interval_of(waits);
-  std::printf("load %.3f: wait %.3f +- %.3f ms, theory %.3f ms\n", load, wait.mean * 1e3, wait.half() * 1e3,
-              theory * 1e3);
+  std::printf("load %.3f: wait %.3f +- %.3f ms, theory %.3f ms\n", load, wait.mean * 1e3,
+              wait.half() * 1e3, theory * 1e3);
   EXPECT_NEAR(load, 0.66, 0.1);
   EXPECT_LT(wait.error, 0.02 * theory);
   EXPECT_TRUE(wait.holds(theory, 4));
 }
 
 /// Requests in the system at instants further apart than any of them stays.
-void count_occupancy(const Scenario& scenario, std::uint64_t seed, Duration spacing, std::map<int, int>& seen,
-                     std::vector<double>& samples) {
+void count_occupancy(const Scenario& scenario, std::uint64_t seed, Duration spacing,
+                     std::map<int, int>& seen, std::vector<double>& samples) {
   const std::vector<TaskRow> rows = run_one_node(scenario, seed);
   for (Time t{spacing.ps * 3}; t < Time{scenario.duration.ps}; t = t + spacing) {
     int present = 0;
@@ -127,8 +128,8 @@ std::pair<double, int> chi_square(const std::map<int, int>& seen, double mean, d
   return {statistic, cells};  // one cell more, less the total
 }
 
-// A step of constant length serves everybody at once: M/G/infinity, whose occupancy is Poisson for any
-// distribution of lengths. Arrivals wait for the next step: half a step in the mean.
+// A step of constant length serves everybody at once: M/G/infinity, whose occupancy is Poisson for
+// any distribution of lengths. Arrivals wait for the next step: half a step in the mean.
 TEST(Queueing, ConstantStepHasPoissonOccupancy) {
   constexpr double kRate = 60, kStep = 0.01;
   const LengthDistribution output{LengthDistribution::Kind::uniform, 0, 0, 10, 90};
@@ -152,14 +153,14 @@ TEST(Queueing, ConstantStepHasPoissonOccupancy) {
   EXPECT_LT(statistic, freedom + 4 * std::sqrt(2.0 * freedom));
 }
 
-// A step proportional to its batch shares the node equally: M/G/1 processor sharing, where a request of
-// length x stays x / (1 - rho) in the mean, whatever the distribution (L. Kleinrock, Queueing Systems
-// II, 1976, 4.4). Sharing is in turns of one token here and newcomers wait for the step under way, so
-// the limit is met to some steps in the thousands that a request takes.
+// A step proportional to its batch shares the node equally: M/G/1 processor sharing, where a
+// request of length x stays x / (1 - rho) in the mean, whatever the distribution (L. Kleinrock,
+// Queueing Systems II, 1976, 4.4). Sharing is in turns of one token here and newcomers wait for the
+// step under way, so the limit is met to some steps in the thousands that a request takes.
 TEST(Queueing, StepProportionalToTheBatchSharesTheNodeEqually) {
   constexpr double kRate = 1.6, kEntry = 1e-4, kTurns = 0.005;
-  const Scenario scenario = one_node(1024, {}, Duration::from_seconds(kEntry), lognormal_length(3000, 0.7, 30'000),
-                                     kRate, kSecond * 4000);
+  const Scenario scenario = one_node(1024, {}, Duration::from_seconds(kEntry),
+                                     lognormal_length(3000, 0.7, 30'000), kRate, kSecond * 4000);
   constexpr int kClasses = 4;
   std::vector<std::vector<double>> stretch(kClasses);  // by octave of length from 1,000 tokens on
   double tokens = 0, tasks = 0;
@@ -168,9 +169,12 @@ TEST(Queueing, StepProportionalToTheBatchSharesTheNodeEqually) {
     for (const TaskRow& row : run_one_node(scenario, seed)) {
       tokens += row.output_tokens;
       tasks += 1;
-      const Time late{scenario.duration.ps - kSecond.ps * 200};  // after the last arrival it gets empty
-      const int octave = row.output_tokens < 1000 ? -1 : static_cast<int>(std::log2(row.output_tokens / 1000.0));
-      if (row.arrival > Time{kSecond.ps * 200} && row.arrival < late && octave >= 0 && octave < kClasses) {
+      const Time late{scenario.duration.ps -
+                      kSecond.ps * 200};  // after the last arrival it gets empty
+      const int octave =
+          row.output_tokens < 1000 ? -1 : static_cast<int>(std::log2(row.output_tokens / 1000.0));
+      if (row.arrival > Time{kSecond.ps * 200} && row.arrival < late && octave >= 0 &&
+          octave < kClasses) {
         const auto i = static_cast<std::size_t>(octave);
         sum[i] += (row.last_token - row.arrival).seconds() / (kEntry * row.output_tokens);
         count[i] += 1;
@@ -184,8 +188,8 @@ TEST(Queueing, StepProportionalToTheBatchSharesTheNodeEqually) {
   const double theory = 1 / (1 - load);
   for (std::size_t i = 0; i < kClasses; ++i) {
     const Interval measured = interval_of(stretch[i]);
-    std::printf("load %.3f, from %d tokens: stretch %.3f +- %.3f, theory %.3f\n", load, 1000 << i, measured.mean,
-                measured.half(), theory);
+    std::printf("load %.3f, from %d tokens: stretch %.3f +- %.3f, theory %.3f\n", load, 1000 << i,
+                measured.mean, measured.half(), theory);
     EXPECT_LT(measured.error, 0.02 * theory);
     EXPECT_NEAR(measured.mean, theory, 4 * measured.error + kTurns * theory);
   }

@@ -1,12 +1,13 @@
 // Random scenarios under a dispatcher that does everything, for as long as time allows: every audit
-// holds, and a fork in the middle has the same future. YARDMASTER_FUZZ_SECONDS sets the time (default
-// 5), YARDMASTER_FUZZ_SEED the first seed (default: fixed, so that a normal run is repeatable).
+// holds, and a fork in the middle has the same future. YARDMASTER_FUZZ_SECONDS sets the time
+// (default 5), YARDMASTER_FUZZ_SEED the first seed (default: fixed, so that a normal run is
+// repeatable).
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <string>
 
 #include "env/simulation/simulation.h"
 #include "policies/policy.h"
@@ -49,24 +50,32 @@ void fuzz_one(std::uint64_t seed) {
   check_end(world, audit);
   if (forked) {
     run_chaos(fork, fork_chaos);
-    EXPECT_EQ(fork.digest(), world.digest()) << "the fork at decision " << fork_at << " went elsewhere";
+    EXPECT_EQ(fork.digest(), world.digest())
+        << "the fork at decision " << fork_at << " went elsewhere";
   }
+}
+
+// An internal check aborts the process: then this says which world it was.
+volatile std::sig_atomic_t seed_under_way = 0;
+void say_seed(int) {
+  std::fprintf(stderr, "fails again with YARDMASTER_FUZZ_SEED=%d\n",
+               static_cast<int>(seed_under_way));
 }
 
 TEST(WorldFuzz, EveryAuditHoldsInRandomScenariosUnderEveryAction) {
   const double seconds = number_from("YARDMASTER_FUZZ_SECONDS", 5);
   const auto first = static_cast<std::uint64_t>(number_from("YARDMASTER_FUZZ_SEED", 10'000));
+  std::signal(SIGABRT, say_seed);
   const auto start = std::chrono::steady_clock::now();
   std::uint64_t seed = first;
-  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < seconds) {
-    // Printed beforehand too: an internal check aborts the process.
-    SCOPED_TRACE("YARDMASTER_FUZZ_SEED=" + std::to_string(seed));
-    std::fprintf(stderr, "\rfuzz seed %llu ", static_cast<unsigned long long>(seed));
+  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() <
+         seconds) {
+    seed_under_way = static_cast<std::sig_atomic_t>(seed);
     fuzz_one(seed);
     ASSERT_FALSE(HasFailure()) << "fails again with YARDMASTER_FUZZ_SEED=" << seed;
     ++seed;
   }
-  std::fprintf(stderr, "\n");
+  std::printf("%llu worlds\n", static_cast<unsigned long long>(seed - first));
   EXPECT_GT(seed - first, 3U) << "too slow to have tried anything";
 }
 

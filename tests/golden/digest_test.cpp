@@ -1,5 +1,5 @@
-// One number for each shipped scenario, rule and seed: everything that happened in the run. It is the
-// same from every build, so this is also the test that builds agree.
+// One number for each shipped scenario, rule and seed: everything that happened in the run. It is
+// the same from every build, so this is also the test that builds agree.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -16,7 +16,8 @@ namespace {
 
 TEST(Golden, DigestsOfTheShippedScenariosAreThoseOnFile) {
   std::string text =
-      "# scenario (first 20 s of arrivals), rule, seed, digest; UPDATE_GOLDEN=1 golden_tests rewrites\n";
+      "# scenario (first 20 s of arrivals), rule, seed, digest; UPDATE_GOLDEN=1 golden_tests "
+      "rewrites\n";
   for (const char* name : {"minimal", "quickstart", "bursty", "failures", "ordering"}) {
     const std::string path = std::string(YARDMASTER_SOURCE_DIR) + "/scenarios/" + name + ".yaml";
     const Scenario scenario = load_scenario(path, {{"duration", "20 s"}, {"warm_up", "2 s"}});
@@ -25,7 +26,8 @@ TEST(Golden, DigestsOfTheShippedScenariosAreThoseOnFile) {
         Simulation world(scenario, Seed{seed}, find_ordering(scenario.dispatch.ordering));
         run_policy(world, *make_dispatch(rule), Seed{seed});
         char digest[17];
-        std::snprintf(digest, sizeof digest, "%016llx", static_cast<unsigned long long>(world.digest()));
+        std::snprintf(digest, sizeof digest, "%016llx",
+                      static_cast<unsigned long long>(world.digest()));
         text += std::string(name) + " " + rule + " " + std::to_string(seed) + " " + digest + "\n";
       }
     }

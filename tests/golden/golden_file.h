@@ -1,5 +1,5 @@
-// Golden files: what the program gave when somebody last looked at it. UPDATE_GOLDEN=1 rewrites them;
-// the commit that does so says why.
+// Golden files: what the program gave when somebody last looked at it. UPDATE_GOLDEN=1 rewrites
+// them; the commit that does so says why.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,7 +22,8 @@ inline void expect_golden(const std::string& name, const std::string& text) {
   ASSERT_TRUE(file.good()) << path << " is missing: run with UPDATE_GOLDEN=1 and look at it";
   std::stringstream expected;
   expected << file.rdbuf();
-  EXPECT_EQ(text, expected.str()) << name << " differs. If that is meant, run with UPDATE_GOLDEN=1.";
+  EXPECT_EQ(text, expected.str()) << name
+                                  << " differs. If that is meant, run with UPDATE_GOLDEN=1.";
 }
 
 }  // namespace yardmaster

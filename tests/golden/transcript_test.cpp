@@ -1,5 +1,5 @@
-// The life of a few requests, fact by fact, to be read by people: when a golden digest changes, start
-// here.
+// The life of a few requests, fact by fact, to be read by people: when a golden digest changes,
+// start here.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -56,13 +56,14 @@ std::string transcript_of(const Scenario& scenario, Seed seed) {
   std::string text = "# ms, task.attempt, fact, node\n";
   for (const auto& line : seen.lines) {
     text += milliseconds(line.when.ps) + "  " + std::to_string(line.at.workflow) + "." +
-            std::to_string(line.at.attempt) + "  " + kFactNames[static_cast<std::size_t>(line.fact)];
+            std::to_string(line.at.attempt) + "  " +
+            kFactNames[static_cast<std::size_t>(line.fact)];
     text += line.node == kNoNode ? "\n" : "  node " + std::to_string(index(line.node)) + "\n";
   }
   text += "# task, prompt + output tokens, moments in ms\n";
   for (const TaskRow& row : seen.rows) {
-    text += std::to_string(row.address.workflow) + "  " + std::to_string(row.prompt_tokens) + " + " +
-            std::to_string(row.output_tokens);
+    text += std::to_string(row.address.workflow) + "  " + std::to_string(row.prompt_tokens) +
+            " + " + std::to_string(row.output_tokens);
     for (std::size_t m = 0; m < kMomentCount; ++m) {
       if (row.moments[m] != Duration::zero()) {
         text += std::string("  ") + kMomentNames[m] + " " + milliseconds(row.moments[m].ps);
@@ -86,16 +87,17 @@ NodeSettings tiny_settings(std::int32_t usable_blocks) {
 TEST(Transcript, OneNodeUnderMemoryPressure) {
   const Scenario scenario = make_scenario(
       {affine_kind(1, tiny_settings(5), kMillisecond * 10, {}, {kMillisecond.ps / 10}, {})},
-      {poisson_tenant(lognormal_length(20, 0.6, 40), lognormal_length(12, 0.6, 20))}, 20, kMillisecond * 333);
+      {poisson_tenant(lognormal_length(20, 0.6, 40), lognormal_length(12, 0.6, 20))}, 20,
+      kMillisecond * 333);
   expect_golden("one_node.txt", transcript_of(scenario, Seed{3}));
 }
 
 // Two nodes that fail: tasks are taken over, and the time in vain is called rework.
 TEST(Transcript, TwoNodesThatFail) {
   NodeKind kind = affine_kind(2, tiny_settings(40), kMillisecond * 10, {}, {}, {});
-  kind.failures = {kMillisecond * 400, kMillisecond * 200};
-  Scenario scenario = make_scenario({kind}, {poisson_tenant(fixed_length(20), fixed_length(15))}, 12,
-                                    kMillisecond * 500);
+  kind.failures = {kMillisecond * 1500, kMillisecond * 200};
+  Scenario scenario = make_scenario({kind}, {poisson_tenant(fixed_length(20), fixed_length(6))}, 20,
+                                    kMillisecond * 400);
   scenario.dispatch.detection = kMillisecond * 50;
   expect_golden("two_nodes.txt", transcript_of(scenario, Seed{2}));
 }

@@ -42,7 +42,8 @@ TEST(Conservation, TasksTimeSeatsAndMemoryAddUpInRandomScenariosUnderEveryAction
   }
   std::printf("%llu finished, %llu retried, %llu cancelled, %llu preemptions\n",
               static_cast<unsigned long long>(finished), static_cast<unsigned long long>(retried),
-              static_cast<unsigned long long>(cancelled), static_cast<unsigned long long>(preempted));
+              static_cast<unsigned long long>(cancelled),
+              static_cast<unsigned long long>(preempted));
   EXPECT_GT(finished, 5000U);
   EXPECT_GT(retried, 100U);
   EXPECT_GT(cancelled, 200U);
@@ -51,9 +52,10 @@ TEST(Conservation, TasksTimeSeatsAndMemoryAddUpInRandomScenariosUnderEveryAction
 
 /// A fleet without mishaps: everything that is asked for is computed once.
 Scenario calm_scenario(double rate_per_s) {
-  return make_scenario({formula_kind(3), formula_kind(2, 4000, 1.0)},
-                       {poisson_tenant(lognormal_length(300, 1.0, 4000), lognormal_length(120, 0.9, 2000))},
-                       rate_per_s, kSecond * 60);
+  return make_scenario(
+      {formula_kind(3), formula_kind(2, 4000, 1.0)},
+      {poisson_tenant(lognormal_length(300, 1.0, 4000), lognormal_length(120, 0.9, 2000))},
+      rate_per_s, kSecond * 60);
 }
 
 struct Drained {
@@ -103,8 +105,8 @@ TEST(Conservation, TokensAndFlopsOfADrainedRunAreThoseThatTheWorkAskedFor) {
   const WorkCost& work = scenario.kinds[0].work;
   const double flops = work.flops_per_token * static_cast<double>(prompt + decoded);
   EXPECT_GT(flops, 0);
-  EXPECT_DOUBLE_EQ(work.flops_per_token * static_cast<double>(run.total.prefill_tokens +
-                                                              run.total.decode_tokens),
+  EXPECT_DOUBLE_EQ(work.flops_per_token *
+                       static_cast<double>(run.total.prefill_tokens + run.total.decode_tokens),
                    flops);
 }
 
@@ -161,7 +163,8 @@ TEST(Conservation, LittlesLawHoldsWithFailuresHoldsRejectionsAndCancellations) {
     } stay;
     run_chaos(world, chaos, ~std::uint64_t{0}, &stay);
     if (stay.total_s > 0) {
-      ASSERT_NEAR(world.cost().unfinished_task_s / stay.total_s, 1.0, 1e-9) << "scenario seed " << seed;
+      ASSERT_NEAR(world.cost().unfinished_task_s / stay.total_s, 1.0, 1e-9)
+          << "scenario seed " << seed;
     }
   }
 }
@@ -192,7 +195,8 @@ TEST(Belief, NoFirstTokenComesBeforeItsOwnPrefillAndNoTokenFasterThanTheWeightsA
     const Duration bound = prefill_alone(settings, row.prompt_tokens);
     ASSERT_GE(row.first_token - row.arrival - way, bound) << "workflow " << row.address.workflow;
     ASSERT_GE(bound, settings.cost[0].weight_read());
-    tightest = std::min(tightest, (row.first_token - row.arrival - way).seconds() / bound.seconds());
+    tightest =
+        std::min(tightest, (row.first_token - row.arrival - way).seconds() / bound.seconds());
     if (row.output_tokens > 1) {
       const Duration decode = row.last_token - row.first_token;
       ASSERT_GE(decode, settings.cost[0].weight_read() * (row.output_tokens - 1));

@@ -117,7 +117,8 @@ TEST(Fork, DigestIsTheSameFromOneThreadAndFromTwo) {
   for (std::uint64_t seed = 0; seed < kRuns; ++seed) {
     scenarios.push_back(random_scenario(seed + 500));
   }
-  const auto run_some = [&](std::uint64_t first, std::uint64_t step, std::vector<std::uint64_t>& out) {
+  const auto run_some = [&](std::uint64_t first, std::uint64_t step,
+                            std::vector<std::uint64_t>& out) {
     for (std::uint64_t i = first; i < kRuns; i += step) {
       World world{Simulation(scenarios[i], Seed{i}, ordering_of(i)), Chaos{i}};
       out[i] = finish(world);

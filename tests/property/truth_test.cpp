@@ -1,5 +1,5 @@
-// No policy reads the truth: what it sees of two worlds that differ only in what has not been revealed
-// is the same, byte for byte.
+// No policy reads the truth: what it sees of two worlds that differ only in what has not been
+// revealed is the same, byte for byte.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -25,7 +25,8 @@ void append_number(std::string& bytes, double value) {
   bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-/// Everything that a policy can read at this decision: view, task, estimates, and every rule's scores.
+/// Everything that a policy can read at this decision: view, task, estimates, and every rule's
+/// scores.
 std::string visible_bytes(Simulation& world, const Decision& decision) {
   const TaskView task = decision.task;
   const std::vector<std::uint8_t> legal(decision.legal.begin(), decision.legal.end());
@@ -62,9 +63,9 @@ std::string visible_bytes(Simulation& world, const Decision& decision) {
   }
   for (std::size_t i = 0; i < v.nodes(); ++i) {
     const Prediction p = v.estimates->predict(node_id(i), task, v);
-    for (const double number : {p.wait, p.prefill, p.decode, p.tpot, p.others,
-                                v.estimates->work_ahead(node_id(i), v), v.estimates->step(node_id(i), 8, 999),
-                                v.estimates->service_rate(node_id(i))}) {
+    for (const double number :
+         {p.wait, p.prefill, p.decode, p.tpot, p.others, v.estimates->work_ahead(node_id(i), v),
+          v.estimates->step(node_id(i), 8, 999), v.estimates->service_rate(node_id(i))}) {
       append_number(bytes, number);
     }
   }
@@ -117,8 +118,8 @@ struct Seen final : Observer {
   [[nodiscard]] bool wants_facts() const override { return true; }
 };
 
-/// Two worlds side by side under the same rule, for as long as they look alike from outside. Returns
-/// the decisions compared; `parted`: something visible came to differ.
+/// Two worlds side by side under the same rule, for as long as they look alike from outside.
+/// Returns the decisions compared; `parted`: something visible came to differ.
 int compare_while_alike(const Scenario& a, const Scenario& b, std::uint64_t seed, bool& parted) {
   Simulation one(a, Seed{seed}, find_ordering("first_come_first_served"));
   Simulation two(b, Seed{seed}, find_ordering("first_come_first_served"));
@@ -132,7 +133,8 @@ int compare_while_alike(const Scenario& a, const Scenario& b, std::uint64_t seed
     if (parted || here.kind == DecisionKind::end) {
       return compared;
     }
-    EXPECT_EQ(visible_bytes(one, here), visible_bytes(two, there)) << "seed " << seed << " decision " << compared;
+    EXPECT_EQ(visible_bytes(one, here), visible_bytes(two, there))
+        << "seed " << seed << " decision " << compared;
     if (testing::Test::HasFailure()) {
       return compared;
     }
@@ -141,14 +143,15 @@ int compare_while_alike(const Scenario& a, const Scenario& b, std::uint64_t seed
   }
 }
 
-// Reports are so rare here that none is read: what is left of the view is the dispatcher's own ledger,
-// health as detected, and the cost model.
+// Reports are so rare here that none is read: what is left of the view is the dispatcher's own
+// ledger, health as detected, and the cost model.
 TEST(Truth, SlowDownsAndFailuresAreSeenOnlyByWhatTheyDelay) {
   int compared = 0, parted_runs = 0;
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
-    Scenario calm = make_scenario({formula_kind(4)},
-                                  {poisson_tenant(lognormal_length(200, 1.0, 2000), lognormal_length(300, 0.8, 2000))},
-                                  6, kSecond * 20);
+    Scenario calm = make_scenario(
+        {formula_kind(4)},
+        {poisson_tenant(lognormal_length(200, 1.0, 2000), lognormal_length(300, 0.8, 2000))}, 6,
+        kSecond * 20);
     calm.reports.interval = kSecond * 10'000;
     calm.reports.delay = kSecond * 1000;
     calm.dispatch.detection = kSecond * 3;

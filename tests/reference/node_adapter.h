@@ -31,7 +31,7 @@ class FastNode : private FactSink {
         driving_(driving),
         random_(driving.seed),
         node_(node_id(0), settings_) {
-    log_.sink = this;
+    log_.listen(this);
   }
   FastNode(const FastNode&) = delete;
   FastNode& operator=(const FastNode&) = delete;
@@ -45,7 +45,11 @@ class FastNode : private FactSink {
   [[nodiscard]] const std::map<RequestId, Request>& records() const { return records_; }
   [[nodiscard]] Duration response_latency() const { return settings_.response_latency; }
   [[nodiscard]] const NodeCounters& counters() const { return node_.counters(); }
-  [[nodiscard]] NodeLoad load(Time at) { return node_.load(settings_, requests_, at); }
+  /// What a report taken at `at`, not before the present, shows.
+  [[nodiscard]] NodeLoad load(Time at) {
+    run_until(at);
+    return node_.load(settings_, requests_, at);
+  }
   [[nodiscard]] std::uint64_t digest() const { return log_.digest.value(); }
   [[nodiscard]] const std::vector<Time>& output_times() const { return output_times_; }
 

@@ -208,6 +208,32 @@ TEST(NodeDifferential, FastNodeEqualsSlowNodeInEveryIntegerWithCrashesCancelsAnd
   expect_equal_nodes(100'001, 104'001, true);
 }
 
+std::string show(const NodeLoad& load) {
+  std::ostringstream out;
+  out << "running " << load.running << " waiting " << load.waiting << " blocks " << load.used_blocks
+      << " prefill " << load.prefill_tokens << " context " << load.context_tokens;
+  return out.str();
+}
+
+// A report shows the node as it is, however far its lazy plans have got.
+TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUp) {
+  for (std::uint64_t seed = 200'001; seed < 201'001; ++seed) {
+    const Trial trial = random_trial(seed, true);
+    FastNode lazy(trial.settings, {false, 0, false, true, seed});
+    FastNode busy(trial.settings, {true, 3, true, true, seed});
+    for (const ScriptEvent& event : trial.script) {
+      const NodeLoad load = lazy.load(event.at);
+      ASSERT_EQ(show(load), show(busy.load(event.at))) << "at " << event.at.ps << "\n"
+                                                       << describe(trial);
+      ASSERT_LE(load.running, trial.settings.max_num_seqs);
+      ASSERT_GE(load.used_blocks, 0);
+      ASSERT_LE(load.used_blocks, trial.settings.usable_blocks);
+      lazy.apply(event);
+      busy.apply(event);
+    }
+  }
+}
+
 /// The real server refuses what could never be served; so does the simulation, at its door.
 bool servable(const RecordedCase& c) {
   const NodeSettings& n = c.settings;

@@ -1,4 +1,5 @@
-// What must hold of every run, whatever the scenario and the policy: for property tests and fuzzing.
+// What must hold of every run, whatever the scenario and the policy: for property tests and
+// fuzzing.
 #pragma once
 
 #include <gtest/gtest.h>

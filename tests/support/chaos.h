@@ -1,5 +1,5 @@
-// A dispatcher that does everything a dispatcher may: sends anywhere, holds, rejects, cancels. What it
-// does depends on the decision alone, so a copied world meets the same.
+// A dispatcher that does everything a dispatcher may: sends anywhere, holds, rejects, cancels. What
+// it does depends on the decision alone, so a copied world meets the same.
 #pragma once
 
 #include <vector>
@@ -36,16 +36,19 @@ struct Chaos {
   }
 
  private:
-  Action choose(Dice& dice, const Decision& decision, const std::vector<std::uint8_t>& legal) const {
+  Action choose(Dice& dice, const Decision& decision,
+                const std::vector<std::uint8_t>& legal) const {
     const std::size_t nodes = legal.size() - 2;
     if (legal[nodes + 1] != 0 && dice.one_in(25)) {
       return Action::reject();
     }
     if (holds && dice.one_in(15)) {
-      return Action::hold(dice.one_in(2) ? Time::never()
-                                         : decision.now + Duration{dice.between(0, 2'000'000'000'000)});
+      return Action::hold(dice.one_in(2)
+                              ? Time::never()
+                              : decision.now + Duration{dice.between(0, 2'000'000'000'000)});
     }
-    const auto first = static_cast<std::size_t>(dice.between(0, static_cast<std::int64_t>(nodes) - 1));
+    const auto first =
+        static_cast<std::size_t>(dice.between(0, static_cast<std::int64_t>(nodes) - 1));
     for (std::size_t i = 0; i < nodes; ++i) {
       const std::size_t n = (first + i) % nodes;
       if (legal[n] != 0) {

@@ -38,9 +38,10 @@ inline NodeKind formula_kind(std::int32_t count, std::int32_t usable_blocks = 40
   return kind;
 }
 
-/// `count` nodes whose steps last step + entry * entries + token * tokens + context * context tokens.
-inline NodeKind affine_kind(std::int32_t count, NodeSettings settings, Duration step, Duration entry,
-                            Duration token, Duration context) {
+/// `count` nodes whose steps last step + entry * entries + token * tokens + context * context
+/// tokens.
+inline NodeKind affine_kind(std::int32_t count, NodeSettings settings, Duration step,
+                            Duration entry, Duration token, Duration context) {
   NodeKind kind = formula_kind(count);
   kind.name = "affine";
   kind.settings = std::move(settings);
@@ -70,17 +71,20 @@ inline Tenant poisson_tenant(LengthDistribution prompt, LengthDistribution outpu
 }
 
 /// A scenario of these nodes and tenants: reports every 100 ms, half a millisecond each way.
-inline Scenario make_scenario(std::vector<NodeKind> kinds, std::vector<Tenant> tenants, double rate_per_s,
-                              Duration duration) {
+inline Scenario make_scenario(std::vector<NodeKind> kinds, std::vector<Tenant> tenants,
+                              double rate_per_s, Duration duration) {
   Scenario s;
   s.name = "test";
   s.duration = duration;
   s.workload.tenants = std::move(tenants);
   s.workload.rate_per_s = rate_per_s;
   s.workload.window = duration;
-  s.network = {.frontend = kMillisecond, .latency = {kMillisecond.ps / 2}, .bandwidth_bytes_per_s = 0};
+  s.network = {
+      .frontend = kMillisecond, .latency = {kMillisecond.ps / 2}, .bandwidth_bytes_per_s = 0};
   s.dispatch.detection = kSecond;
-  s.reports = {.interval = kMillisecond * 100, .delay = kMillisecond * 10, .loss = 0,
+  s.reports = {.interval = kMillisecond * 100,
+               .delay = kMillisecond * 10,
+               .loss = 0,
                .fields = ReportFields::vllm};
   s.objective.discount_time = kSecond * 10;
   s.objective.reject_penalty = kSecond * 60;
@@ -113,7 +117,8 @@ inline void remove_latencies(Scenario& s) {
 namespace detail {
 
 inline NodeKind random_kind(Dice& dice) {
-  NodeKind kind = formula_kind(dice.tokens(1, 3), dice.pick({40, 100, 400, 4000}), 1.0 + 3 * dice.share());
+  NodeKind kind =
+      formula_kind(dice.tokens(1, 3), dice.pick({40, 100, 400, 4000}), 1.0 + 3 * dice.share());
   kind.settings.max_num_seqs = dice.pick({1, 3, 16, 64});
   kind.settings.max_num_batched_tokens = dice.pick({64, 256, 2048});
   if (dice.one_in(3)) {  // many things in the same instant
@@ -144,8 +149,8 @@ inline Tenant random_tenant(Dice& dice, std::int32_t longest) {
 
 }  // namespace detail
 
-/// Any scenario: nodes of several kinds, failures, slow-downs, windows, lost reports, several tenants;
-/// each feature is on or off by itself.
+/// Any scenario: nodes of several kinds, failures, slow-downs, windows, lost reports, several
+/// tenants; each feature is on or off by itself.
 inline Scenario random_scenario(std::uint64_t seed) {
   Dice dice(seed);
   std::vector<NodeKind> kinds;
@@ -158,8 +163,8 @@ inline Scenario random_scenario(std::uint64_t seed) {
     tenants.push_back(detail::random_tenant(dice, dice.pick({600, 600, 3000})));
     tenants.back().share = 1.0 / static_cast<double>(tenant_count);
   }
-  Scenario s = make_scenario(std::move(kinds), std::move(tenants), dice.pick({1.0, 5.0, 20.0, 60.0}),
-                             kSecond * dice.between(3, 12));
+  Scenario s = make_scenario(std::move(kinds), std::move(tenants),
+                             dice.pick({1.0, 5.0, 20.0, 60.0}), kSecond * dice.between(3, 12));
   s.workload.length_error = dice.one_in(3) ? 0 : 0.7;
   s.calibration_error = dice.one_in(2) ? 0 : 0.2;
   s.dispatch.window = dice.pick({1, 3, 20, kUnlimitedWindow, kUnlimitedWindow});
