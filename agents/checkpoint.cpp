@@ -68,12 +68,14 @@ NetworkAgent network_from(const Json& j) {
   agent.lambda = j.at("lambda").get<double>();
   agent.value_mean = j.at("value_mean").get<double>();
   agent.value_unit = j.at("value_unit").get<double>();
-  agent.weights = NetworkWeights::zero({kNodeFeatures, shared, j.at("hidden_units").get<std::size_t>()});
+  agent.weights =
+      NetworkWeights::zero({kNodeFeatures, shared, j.at("hidden_units").get<std::size_t>()});
   const std::vector<std::span<float>> all = agent.weights.tensors();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto values = j.at("tensors").at(kTensorNames[i]).get<std::vector<float>>();
     if (values.size() != all[i].size()) {
-      throw std::invalid_argument(std::string("tensor \"") + kTensorNames[i] + "\" has the wrong size");
+      throw std::invalid_argument(std::string("tensor \"") + kTensorNames[i] +
+                                  "\" has the wrong size");
     }
     std::copy(values.begin(), values.end(), all[i].begin());
   }
@@ -142,7 +144,8 @@ TrainingRecord record_from(const Json& j) {
   record.updates = j.at("updates").get<std::uint64_t>();
   for (const Json& p : j.at("line_search")) {
     record.line_search.push_back({p.at("lambda").get<double>(), p.at("mean_s").get<double>(),
-                                  p.at("difference_s").get<double>(), p.at("error_s").get<double>()});
+                                  p.at("difference_s").get<double>(),
+                                  p.at("error_s").get<double>()});
   }
   return record;
 }
@@ -153,8 +156,8 @@ Checkpoint checkpoint_from(const Json& j) {
   }
   const int version = j.at("version").get<int>();
   if (version != kVersion) {
-    throw std::invalid_argument("version " + std::to_string(version) + " of the format; this program reads " +
-                                std::to_string(kVersion));
+    throw std::invalid_argument("version " + std::to_string(version) +
+                                " of the format; this program reads " + std::to_string(kVersion));
   }
   Checkpoint c;
   c.algorithm = j.at("algorithm").get<std::string>();
@@ -164,7 +167,8 @@ Checkpoint checkpoint_from(const Json& j) {
   if (j.contains("network")) {
     // Weights are bound to the columns that they were trained on, their units and ranges.
     if (j.at("features") != all_features_json()) {
-      throw std::invalid_argument("trained on other features than this program computes; train again");
+      throw std::invalid_argument(
+          "trained on other features than this program computes; train again");
     }
     c.network = network_from(j.at("network"));
   } else {

@@ -1,4 +1,5 @@
-// What training leaves behind: everything that a decision needs, and where it came from. One JSON file.
+// What training leaves behind: everything that a decision needs, and where it came from. One JSON
+// file.
 #pragma once
 
 #include <cstdint>
@@ -35,14 +36,15 @@ struct LineSearchPoint {
 struct NetworkAgent {
   NetworkWeights weights;
   Standardiser node, shared;
-  std::string base;        // a rule whose scores are seconds; empty: none
+  std::string base;  // a rule whose scores are seconds; empty: none
   double lambda = 1;
-  double value_mean = 0, value_unit = 1;  // V was learnt as (V + mean) / unit; for going on with the training
+  double value_mean = 0,
+         value_unit = 1;  // V was learnt as (V + mean) / unit; for going on with the training
 };
 
 /// How a checkpoint came to be.
 struct TrainingRecord {
-  std::string scenario;             // its name
+  std::string scenario;  // its name
   std::uint64_t seed = 0;
   SeedRange train, validation;
   std::uint64_t decisions = 0, updates = 0;
@@ -51,21 +53,23 @@ struct TrainingRecord {
 
 /// A trained dispatcher.
 struct Checkpoint {
-  std::string algorithm;            // dqn, residual_dqn, tabular_q
-  double scale_s = 1;               // seconds of cost in one unit of reward
+  std::string algorithm;  // dqn, residual_dqn, tabular_q
+  double scale_s = 1;     // seconds of cost in one unit of reward
   double discount_time_s = 0;
   std::optional<NetworkAgent> network;
   std::optional<TabularAgent> tabular;
   TrainingRecord training;
 };
 
-/// Writes under a temporary name and renames, so that the file is whole or absent. Throws CheckpointError.
+/// Writes under a temporary name and renames, so that the file is whole or absent. Throws
+/// CheckpointError.
 void save_checkpoint(const Checkpoint&, const std::string& path);
 
 /// Reads and checks: format, version, the features of this program, sizes. Throws CheckpointError.
 Checkpoint load_checkpoint(const std::string& path);
 
-/// The policy of a checkpoint; it runs on a fleet of any size. Throws CheckpointError when its base is unknown.
+/// The policy of a checkpoint; it runs on a fleet of any size. Throws CheckpointError when its base
+/// is unknown.
 std::unique_ptr<DispatchPolicy> make_learned_policy(const Checkpoint&);
 
 /// load_checkpoint, then make_learned_policy.

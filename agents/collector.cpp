@@ -12,7 +12,8 @@ namespace {
 
 constexpr double kWarmUpEpsilon = 0.1;
 constexpr double kUniformShare = 0.1;  // of exploring actions
-constexpr double kValueUnits = 10;     // the value of a state differs from the mean by about a tenth of it
+constexpr double kValueUnits =
+    10;  // the value of a state differs from the mean by about a tenth of it
 
 EnvironmentOptions options_for(const Scenario& scenario) {
   EnvironmentOptions options;
@@ -56,15 +57,18 @@ struct Collector::Player {
     standardise(self.scales_.node, seen.node, row_of(block.node, row, s.nodes * s.node_features));
     const std::span<float> shared = row_of(block.shared, row, s.shared_features);
     std::copy(seen.task.begin(), seen.task.end(), shared.begin());
-    std::copy(seen.fleet.begin(), seen.fleet.end(), shared.begin() + static_cast<std::ptrdiff_t>(kTaskFeatures));
+    std::copy(seen.fleet.begin(), seen.fleet.end(),
+              shared.begin() + static_cast<std::ptrdiff_t>(kTaskFeatures));
     standardise(self.scales_.shared, shared, shared);
     const std::span<const std::uint8_t> legal = self.envs_.legal(env).first(s.nodes);
-    std::copy(legal.begin(), legal.end(), block.legal.begin() + static_cast<std::ptrdiff_t>(row * s.nodes));
+    std::copy(legal.begin(), legal.end(),
+              block.legal.begin() + static_cast<std::ptrdiff_t>(row * s.nodes));
     write_base(row_of(block.base, row, s.nodes), env, legal);
   }
 
   // Minus how much worse each node is than the base's choice, in units of reward; 0 without a base.
-  void write_base(std::span<float> out, std::size_t env, std::span<const std::uint8_t> legal) const {
+  void write_base(std::span<float> out, std::size_t env,
+                  std::span<const std::uint8_t> legal) const {
     std::fill(out.begin(), out.end(), 0.0F);
     const DispatchPolicy* rule = self.base_ != nullptr ? self.base_ : self.fallback_.get();
     if (rule == nullptr || (self.base_ == nullptr && weights != nullptr)) {
@@ -89,8 +93,9 @@ struct Collector::Player {
     const ReplayShape& s = block.shape;
     const std::span<const std::uint8_t> legal =
         std::span(block.legal).subspan(row * s.nodes, s.nodes);
-    const Draw draw{Seed{self.seed_}, Purpose::exploration,
-                    object_address(static_cast<std::uint32_t>(env), static_cast<std::uint32_t>(self.steps_))};
+    const Draw draw{
+        Seed{self.seed_}, Purpose::exploration,
+        object_address(static_cast<std::uint32_t>(env), static_cast<std::uint32_t>(self.steps_))};
     std::vector<double>& costs = self.scores_[env];
     std::fill(costs.begin(), costs.end(), 0.0);
     const double u = draw.uniform(0);
@@ -99,13 +104,15 @@ struct Collector::Player {
       if (u < epsilon) {
         // The best of noisy values is a draw from their softmax (Gumbel, 1954).
         for (std::size_t n = 0; n < s.nodes; ++n) {
-          costs[n] += self.temperature_ * math::log(draw.exponential(static_cast<std::uint32_t>(n + 1)));
+          costs[n] +=
+              self.temperature_ * math::log(draw.exponential(static_cast<std::uint32_t>(n + 1)));
         }
       }
     }
     const NodeId best = best_node(costs, legal, draw);
     // Ties fall by draw; where every node is closed the only action offered is to hold.
-    return best == kNoNode ? static_cast<std::int32_t>(s.nodes) : static_cast<std::int32_t>(index(best));
+    return best == kNoNode ? static_cast<std::int32_t>(s.nodes)
+                           : static_cast<std::int32_t>(index(best));
   }
 
   // Minus base - trust * f, without what is common to all nodes.
@@ -117,14 +124,16 @@ struct Collector::Player {
                   row_of(std::as_const(block.shared), row, s.shared_features), f);
     }
     for (std::size_t n = 0; n < s.nodes; ++n) {
-      costs[n] -= static_cast<double>(block.base[row * s.nodes + n]) + self.trust_ * static_cast<double>(f[n]);
+      costs[n] -= static_cast<double>(block.base[row * s.nodes + n]) +
+                  self.trust_ * static_cast<double>(f[n]);
     }
   }
 
   static constexpr double kWorst = 1e4;  // seconds: finite where a rule says "never"
 };
 
-Collector::Collector(const Scenario& scenario, const TrainOptions& options, const DispatchPolicy* base)
+Collector::Collector(const Scenario& scenario, const TrainOptions& options,
+                     const DispatchPolicy* base)
     : scenario_(&scenario),
       seed_(options.seed),
       temperature_(options.temperature),
@@ -161,11 +170,13 @@ Scales Collector::measure(std::size_t steps) {
   return measured;
 }
 
-void Collector::collect(const NetworkWeights& weights, double epsilon, std::size_t steps, StepBlock& block) {
+void Collector::collect(const NetworkWeights& weights, double epsilon, std::size_t steps,
+                        StepBlock& block) {
   play(&weights, epsilon, steps, block);
 }
 
-void Collector::play(const NetworkWeights* weights, double epsilon, std::size_t steps, StepBlock& block) {
+void Collector::play(const NetworkWeights* weights, double epsilon, std::size_t steps,
+                     StepBlock& block) {
   check(block.steps == steps, "a block of another length");
   const Player player{*this, weights, epsilon, block};
   double cost = 0, elapsed_s = 0;
@@ -178,7 +189,8 @@ void Collector::play(const NetworkWeights* weights, double epsilon, std::size_t 
     const Batch& batch = envs_.batch();
     for (std::size_t env = 0; env < envs_.envs(); ++env) {
       const std::size_t row = first + env;
-      block.reward[row] = static_cast<float>(static_cast<double>(batch.reward[env]) / scales_.reward_s);
+      block.reward[row] =
+          static_cast<float>(static_cast<double>(batch.reward[env]) / scales_.reward_s);
       block.discount[row] = static_cast<float>(batch.discount[env]);
       block.truncated[row] = batch.truncated[env];
       cost -= static_cast<double>(batch.reward[env]);

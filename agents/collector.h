@@ -14,26 +14,28 @@ namespace yardmaster {
 
 /// What the warm-up measured: it fixes how inputs and outputs of the network are scaled.
 struct Scales {
-  Standardiser node, shared;   // empty: features go through as they are
-  double reward_s = 1;         // mean cost of a decision, seconds: one unit of reward
-  double value_mean = 0;       // discounted cost of going on for ever, in units of reward
-  double value_unit = 1;       // in which V is learnt: it differs between states by some of these
+  Standardiser node, shared;  // empty: features go through as they are
+  double reward_s = 1;        // mean cost of a decision, seconds: one unit of reward
+  double value_mean = 0;      // discounted cost of going on for ever, in units of reward
+  double value_unit = 1;      // in which V is learnt: it differs between states by some of these
 };
 
 /// Environments on threads of their own. A block does not depend on the number of threads.
 class Collector {
  public:
   /// Borrows the scenario. `base` may be null: then nothing but the network decides.
-  /// Throws std::invalid_argument when the scenario's ordering is unknown or its fleet has one node.
+  /// Throws std::invalid_argument when the scenario's ordering is unknown or its fleet has one
+  /// node.
   Collector(const Scenario&, const TrainOptions&, const DispatchPolicy* base);
 
-  /// Plays `steps` with a rule (the base, or join the shortest queue) and a share of random actions,
-  /// measures the scales and restarts.
+  /// Plays `steps` with a rule (the base, or join the shortest queue) and a share of random
+  /// actions, measures the scales and restarts.
   Scales measure(std::size_t steps);
   /// Scales from a checkpoint or from measure(). REQUIRED before collect().
   void set_scales(const Scales& scales) { scales_ = scales; }
   [[nodiscard]] const Scales& scales() const { return scales_; }
-  /// Plays `steps` decisions of each environment: the best action by the network, or with probability epsilon any.
+  /// Plays `steps` decisions of each environment: the best action by the network, or with
+  /// probability epsilon any.
   void collect(const NetworkWeights&, double epsilon, std::size_t steps, StepBlock& block);
 
   [[nodiscard]] ReplayShape shape() const;

@@ -12,8 +12,8 @@ class NetworkPolicy final : public DispatchPolicy {
   NetworkPolicy(NetworkAgent agent, double scale_s, std::unique_ptr<DispatchPolicy> base)
       : agent_(std::move(agent)), seconds_(agent_.lambda * scale_s), base_(std::move(base)) {}
 
-  void score(const TaskView& task, const FleetView& fleet, std::span<const std::uint8_t> legal, Draw draw,
-             std::span<double> scores) const override {
+  void score(const TaskView& task, const FleetView& fleet, std::span<const std::uint8_t> legal,
+             Draw draw, std::span<double> scores) const override {
     if (base_ != nullptr) {
       base_->score(task, fleet, legal, draw, scores);
     } else {

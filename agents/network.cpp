@@ -18,8 +18,8 @@ using Column = Eigen::Map<const Eigen::ArrayXf>;
 using Layer = std::array<float, kMaxHidden>;
 using ContextBuffer = std::array<float, 4 * kMaxHidden>;
 
-// out += sum over inputs of x[i] * column i, in the order of the inputs. Element by element: Eigen's
-// product kernels would use FMA where the processor has it.
+// out += sum over inputs of x[i] * column i, in the order of the inputs. Element by element:
+// Eigen's product kernels would use FMA where the processor has it.
 void add_columns(std::span<const float> weights, std::span<const float> x, std::span<float> out) {
   Eigen::Map<Eigen::ArrayXf> sum(out.data(), static_cast<Eigen::Index>(out.size()));
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -66,8 +66,8 @@ std::span<float> common_layer(const NetworkWeights& w, std::span<const float> co
   return common;
 }
 
-std::span<float> node_layers(const NetworkWeights& w, std::span<const float> row, std::span<const float> common,
-                             Layer& first, Layer& second) {
+std::span<float> node_layers(const NetworkWeights& w, std::span<const float> row,
+                             std::span<const float> common, Layer& first, Layer& second) {
   const std::span<float> h1 = copy_of(common, first);
   add_columns(w.node, row, h1);
   relu(h1);
@@ -105,7 +105,8 @@ NetworkWeights NetworkWeights::initial(const NetworkShape& s, std::uint64_t seed
   const auto fill = [&](std::vector<float>& matrix, std::size_t inputs, std::uint32_t which) {
     const double sigma = std::sqrt(2.0 / static_cast<double>(inputs));
     for (std::size_t i = 0; i < matrix.size(); ++i) {
-      const Draw draw{Seed{seed}, Purpose::weights, object_address(which, static_cast<std::uint32_t>(i))};
+      const Draw draw{Seed{seed}, Purpose::weights,
+                      object_address(which, static_cast<std::uint32_t>(i))};
       matrix[i] = static_cast<float>(sigma * draw.normal());
     }
   };
@@ -117,7 +118,8 @@ NetworkWeights NetworkWeights::initial(const NetworkShape& s, std::uint64_t seed
 }
 
 std::vector<std::span<float>> NetworkWeights::tensors() {
-  return {node, context, bias1, hidden, bias2, score, value_hidden, value_bias, value, value_offset, value_node};
+  return {node,         context,    bias1, hidden,       bias2,     score,
+          value_hidden, value_bias, value, value_offset, value_node};
 }
 
 void Standardiser::apply(std::span<const float> raw, std::span<float> out) const {
@@ -153,9 +155,10 @@ Standardiser Standardiser::fit(std::span<const float> rows, std::size_t features
   return s;
 }
 
-void make_context(const NetworkShape& shape, std::span<const float> node_rows, std::span<const float> shared,
-                  std::span<float> context) {
-  check(shared.size() == shape.shared && context.size() == shape.context(), "wrong size of a context");
+void make_context(const NetworkShape& shape, std::span<const float> node_rows,
+                  std::span<const float> shared, std::span<float> context) {
+  check(shared.size() == shape.shared && context.size() == shape.context(),
+        "wrong size of a context");
   const std::size_t nodes = node_rows.size() / shape.node;
   std::copy(shared.begin(), shared.end(), context.begin());
   for (std::size_t i = 0; i < shape.node; ++i) {
@@ -171,19 +174,21 @@ void make_context(const NetworkShape& shape, std::span<const float> node_rows, s
   }
 }
 
-void score_nodes(const NetworkWeights& w, std::span<const float> node_rows, std::span<const float> shared,
-                 std::span<float> scores) {
+void score_nodes(const NetworkWeights& w, std::span<const float> node_rows,
+                 std::span<const float> shared, std::span<float> scores) {
   check(node_rows.size() == scores.size() * w.shape.node, "one row a node");
   ContextBuffer buffer;
   Layer common{}, first{}, second{};
-  const std::span<const float> from_context = common_layer(w, context_in(buffer, w.shape, node_rows, shared), common);
+  const std::span<const float> from_context =
+      common_layer(w, context_in(buffer, w.shape, node_rows, shared), common);
   for (std::size_t n = 0; n < scores.size(); ++n) {
     const std::span<const float> row = node_rows.subspan(n * w.shape.node, w.shape.node);
     scores[n] = dot(w.score, node_layers(w, row, from_context, first, second));
   }
 }
 
-float state_value(const NetworkWeights& w, std::span<const float> node_rows, std::span<const float> shared) {
+float state_value(const NetworkWeights& w, std::span<const float> node_rows,
+                  std::span<const float> shared) {
   ContextBuffer buffer;
   Layer common{}, first{}, second{};
   const std::span<const float> context = context_in(buffer, w.shape, node_rows, shared);

@@ -6,9 +6,9 @@
 //   f(s, n)  = w3 . h(n)
 //   V(s)     = v2 . relu(V_1 context + c1) + c2 + mean over nodes of v3 . h(n)
 // and Q(s, n) = V(s) + f(s, n) - mean of f over the legal nodes (the dueling form of Wang et al.,
-// ICML 2016). Layers are sums of columns in a fixed order, element by element, so neither the width of
-// vectors nor a BLAS can change a bit; sums over nodes are exact, so a permutation of nodes permutes
-// the scores and changes nothing else.
+// ICML 2016). Layers are sums of columns in a fixed order, element by element, so neither the width
+// of vectors nor a BLAS can change a bit; sums over nodes are exact, so a permutation of nodes
+// permutes the scores and changes nothing else.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,8 @@ struct NetworkShape {
 };
 inline constexpr std::size_t kMaxHidden = 256;
 
-/// All parameters. Matrices are [input][output], so that a column of weights of one input is contiguous.
+/// All parameters. Matrices are [input][output], so that a column of weights of one input is
+/// contiguous.
 struct NetworkWeights {
   NetworkShape shape;
   std::vector<float> node;          // [node][hidden]       W_node
@@ -51,8 +52,8 @@ struct NetworkWeights {
   [[nodiscard]] std::vector<std::span<float>> tensors();
 };
 
-/// Maps raw features to about [-1, 1]: (x - mean) * inverse, cut to [-6, 6] and rounded to a multiple
-/// of 2^-19, which keeps sums over nodes exact.
+/// Maps raw features to about [-1, 1]: (x - mean) * inverse, cut to [-6, 6] and rounded to a
+/// multiple of 2^-19, which keeps sums over nodes exact.
 struct Standardiser {
   std::vector<float> mean, inverse;  // [features]
 
@@ -61,15 +62,17 @@ struct Standardiser {
   static Standardiser fit(std::span<const float> rows, std::size_t features);
 };
 
-/// The context of a decision from standardised rows: shared features, then mean and minimum over nodes.
-void make_context(const NetworkShape&, std::span<const float> node_rows, std::span<const float> shared,
-                  std::span<float> context);
+/// The context of a decision from standardised rows: shared features, then mean and minimum over
+/// nodes.
+void make_context(const NetworkShape&, std::span<const float> node_rows,
+                  std::span<const float> shared, std::span<float> context);
 
 /// f(s, n) for every node, from standardised rows.
-void score_nodes(const NetworkWeights&, std::span<const float> node_rows, std::span<const float> shared,
-                 std::span<float> scores);
+void score_nodes(const NetworkWeights&, std::span<const float> node_rows,
+                 std::span<const float> shared, std::span<float> scores);
 
 /// V(s), from standardised rows. Decisions do not need it.
-float state_value(const NetworkWeights&, std::span<const float> node_rows, std::span<const float> shared);
+float state_value(const NetworkWeights&, std::span<const float> node_rows,
+                  std::span<const float> shared);
 
 }  // namespace yardmaster

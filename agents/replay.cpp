@@ -74,7 +74,8 @@ void Replay::sample(std::size_t count, int n_step, const Draw& draw, MiniBatch& 
     }
     double reward = 0, discount = 1;
     std::size_t time = begin;
-    for (int k = 0; k < n_step && time + 1 < count_ && data_.truncated[row(time, env)] == 0; ++k, ++time) {
+    for (int k = 0; k < n_step && time + 1 < count_ && data_.truncated[row(time, env)] == 0;
+         ++k, ++time) {
       reward += discount * static_cast<double>(data_.reward[row(time, env)]);
       discount *= static_cast<double>(data_.discount[row(time, env)]);
     }

@@ -20,12 +20,13 @@ struct ReplayShape {
 struct StepBlock {
   ReplayShape shape;
   std::size_t steps = 0;
-  std::vector<float> node, shared;       // [step][env][node][feature], [step][env][feature]
-  std::vector<float> base;               // [step][env][node]  minus the base's score over that of its best, in reward
-  std::vector<std::uint8_t> legal;       // [step][env][node]
-  std::vector<std::int32_t> action;      // [step][env]
-  std::vector<float> reward, discount;   // [step][env]  of the step that follows the decision
-  std::vector<std::uint8_t> truncated;   // [step][env]  that step was cut: its reward is not whole
+  std::vector<float> node, shared;  // [step][env][node][feature], [step][env][feature]
+  std::vector<float>
+      base;  // [step][env][node]  minus the base's score over that of its best, in reward
+  std::vector<std::uint8_t> legal;      // [step][env][node]
+  std::vector<std::int32_t> action;     // [step][env]
+  std::vector<float> reward, discount;  // [step][env]  of the step that follows the decision
+  std::vector<std::uint8_t> truncated;  // [step][env]  that step was cut: its reward is not whole
 
   StepBlock() = default;
   StepBlock(const ReplayShape&, std::size_t steps);

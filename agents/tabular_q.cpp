@@ -32,8 +32,8 @@ class TabularPolicy final : public DispatchPolicy {
     }
   }
 
-  void score(const TaskView& task, const FleetView& fleet, std::span<const std::uint8_t> legal, Draw draw,
-             std::span<double> scores) const override {
+  void score(const TaskView& task, const FleetView& fleet, std::span<const std::uint8_t> legal,
+             Draw draw, std::span<double> scores) const override {
     const std::size_t rule = table_.best(tabular_state(task, fleet), fallback_);
     rules_[rule]->score(task, fleet, legal, draw, scores);
   }
@@ -73,7 +73,8 @@ std::size_t QTable::explore(std::size_t state, double epsilon, const Draw& draw)
   return best(state, 0);
 }
 
-void QTable::update(std::size_t state, std::size_t action, double reward, double discount, std::size_t next) {
+void QTable::update(std::size_t state, std::size_t action, double reward, double discount,
+                    std::size_t next) {
   const std::size_t at = state * actions_ + action;
   const std::size_t follow = best(next, actions_);
   const double target = reward + (follow == actions_ ? 0.0 : discount * value(next, follow));

@@ -1,7 +1,7 @@
 // Tabular Q-learning (Watkins and Dayan, Machine Learning 8, 1992) over which rule decides.
 //
-// An action is a dispatch rule, not a node, so a table runs on any fleet. It is the floor that other
-// learners are compared with: few states, no generalisation between them.
+// An action is a dispatch rule, not a node, so a table runs on any fleet. It is the floor that
+// other learners are compared with: few states, no generalisation between them.
 #pragma once
 
 #include <array>
@@ -19,7 +19,8 @@
 
 namespace yardmaster {
 
-/// Estimates of the best discounted reward for each state and action, and the rule that learns them.
+/// Estimates of the best discounted reward for each state and action, and the rule that learns
+/// them.
 class QTable {
  public:
   QTable() = default;
@@ -27,7 +28,9 @@ class QTable {
 
   [[nodiscard]] std::size_t states() const { return actions_ == 0 ? 0 : values_.size() / actions_; }
   [[nodiscard]] std::size_t actions() const { return actions_; }
-  [[nodiscard]] double value(std::size_t state, std::size_t action) const { return values_[state * actions_ + action]; }
+  [[nodiscard]] double value(std::size_t state, std::size_t action) const {
+    return values_[state * actions_ + action];
+  }
   [[nodiscard]] std::uint32_t visits(std::size_t state, std::size_t action) const {
     return visits_[state * actions_ + action];
   }
@@ -35,16 +38,17 @@ class QTable {
   [[nodiscard]] std::size_t best(std::size_t state, std::size_t otherwise) const;
   /// With probability epsilon any action; else an untried one, the lowest, or the best.
   [[nodiscard]] std::size_t explore(std::size_t state, double epsilon, const Draw& draw) const;
-  /// Moves Q(state, action) towards reward + discount * max Q(next, .). The step is (1 + visits)^-3/4,
-  /// whose sum diverges and whose squares' sum does not, as convergence asks.
-  void update(std::size_t state, std::size_t action, double reward, double discount, std::size_t next);
+  /// Moves Q(state, action) towards reward + discount * max Q(next, .). The step is (1 +
+  /// visits)^-3/4, whose sum diverges and whose squares' sum does not, as convergence asks.
+  void update(std::size_t state, std::size_t action, double reward, double discount,
+              std::size_t next);
   /// For reading a checkpoint.
   void set(std::size_t state, std::size_t action, double value, std::uint32_t visits);
 
  private:
   std::size_t actions_ = 0;
-  std::vector<double> values_;          // [state][action]
-  std::vector<std::uint32_t> visits_;   // [state][action]
+  std::vector<double> values_;         // [state][action]
+  std::vector<std::uint32_t> visits_;  // [state][action]
 };
 
 /// The state of a decision: one of kTabularStates, from five coarse facts,
@@ -58,7 +62,7 @@ std::size_t tabular_state(const TaskView&, const FleetView&);
 
 /// The rules a table chooses from, and what decides in a state that was never met.
 inline constexpr std::array<std::string_view, 6> kTabularRules = {
-    "join_shortest_queue", "power_of_two", "least_kv_use",
+    "join_shortest_queue",     "power_of_two",    "least_kv_use",
     "shortest_expected_delay", "earliest_finish", "marginal_cost"};
 inline constexpr std::size_t kTabularFallback = 5;
 

@@ -10,7 +10,8 @@
 namespace yardmaster {
 namespace {
 
-constexpr std::uint64_t kTick = 256;  // decisions of each environment between two reports of progress
+constexpr std::uint64_t kTick =
+    256;  // decisions of each environment between two reports of progress
 
 struct Rules {
   std::vector<std::unique_ptr<DispatchPolicy>> policies;
@@ -39,7 +40,8 @@ std::int32_t node_by(const DispatchPolicy& rule, Environment& world, std::vector
 
 }  // namespace
 
-Checkpoint train_tabular(const Scenario& scenario, const TrainOptions& options, const ProgressFunction& progress) {
+Checkpoint train_tabular(const Scenario& scenario, const TrainOptions& options,
+                         const ProgressFunction& progress) {
   const Rules rules = make_rules();
   Checkpoint checkpoint;
   checkpoint.algorithm = "tabular_q";
@@ -71,8 +73,9 @@ Checkpoint train_tabular(const Scenario& scenario, const TrainOptions& options, 
     const double share = static_cast<double>(step) / static_cast<double>(options.updates);
     const double epsilon = std::max(options.epsilon_last, options.epsilon_first * (1 - 2 * share));
     envs.step([&](std::size_t e) {
-      const Draw draw{Seed{options.seed}, Purpose::exploration,
-                      object_address(static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(step))};
+      const Draw draw{
+          Seed{options.seed}, Purpose::exploration,
+          object_address(static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(step))};
       state[e] = observe_state(e);
       action[e] = agent.table.explore(state[e], epsilon, draw);
       return node_by(*rules.policies[action[e]], envs.environment(e), scores[e]);
@@ -82,13 +85,14 @@ Checkpoint train_tabular(const Scenario& scenario, const TrainOptions& options, 
       cost -= static_cast<double>(batch.reward[e]);
       elapsed_s += batch.elapsed_s[e];
       if (batch.truncated[e] == 0) {  // a cut step's reward is not whole
-        agent.table.update(state[e], action[e], static_cast<double>(batch.reward[e]), batch.discount[e],
-                           observe_state(e));
+        agent.table.update(state[e], action[e], static_cast<double>(batch.reward[e]),
+                           batch.discount[e], observe_state(e));
       }
     }
     checkpoint.training.decisions += envs.envs();
     if ((step + 1) % kTick == 0 || step + 1 == options.updates) {
-      const TrainProgress now{"training", step + 1, options.updates, 0, elapsed_s > 0 ? -cost / elapsed_s : 0};
+      const TrainProgress now{"training", step + 1, options.updates, 0,
+                              elapsed_s > 0 ? -cost / elapsed_s : 0};
       cost = elapsed_s = 0;
       if (progress && !progress(now)) {
         break;

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::array<double, kLambdaCount> kLambdas = {0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5};
 
-// With some weights tried on the same seeds, one standard error is crossed by luck more often than not.
+// With some weights tried on the same seeds, one standard error is crossed by luck more often than
+// not.
 constexpr double kErrors = 2;
 
 class CompletionMean final : public Observer {
@@ -23,8 +24,9 @@ class CompletionMean final : public Observer {
       return;
     }
     const double weight = scenario_->workload.tenants[row.address.tenant].weight;
-    const double seconds = row.outcome == Outcome::finished ? (row.last_token - row.arrival).seconds()
-                                                            : scenario_->objective.reject_penalty.seconds();
+    const double seconds = row.outcome == Outcome::finished
+                               ? (row.last_token - row.arrival).seconds()
+                               : scenario_->objective.reject_penalty.seconds();
     sum_ += weight * seconds;
     weights_ += weight;
   }
@@ -56,10 +58,11 @@ double mean_completion_s(const Scenario& scenario, const DispatchPolicy& policy,
   }
 }
 
-std::vector<double> completion_by_seed(const Scenario& scenario, const DispatchPolicy& policy, SeedRange seeds,
-                                       ThreadPool& pool) {
+std::vector<double> completion_by_seed(const Scenario& scenario, const DispatchPolicy& policy,
+                                       SeedRange seeds, ThreadPool& pool) {
   std::vector<double> means(seeds.count);
-  pool.run(means.size(), [&](std::size_t i) { means[i] = mean_completion_s(scenario, policy, seeds.at(i)); });
+  pool.run(means.size(),
+           [&](std::size_t i) { means[i] = mean_completion_s(scenario, policy, seeds.at(i)); });
   return means;
 }
 
@@ -84,7 +87,8 @@ void choose_lambda(const Scenario& scenario, Checkpoint& checkpoint, ThreadPool&
   for (const double lambda : kLambdas) {
     checkpoint.network->lambda = lambda;
     const auto policy = make_learned_policy(checkpoint);
-    const std::vector<double> means = completion_by_seed(scenario, *policy, checkpoint.training.validation, pool);
+    const std::vector<double> means =
+        completion_by_seed(scenario, *policy, checkpoint.training.validation, pool);
     if (reference.empty()) {
       reference = means;
     }

@@ -23,7 +23,7 @@ namespace {
 struct TrainCommand {
   ScenarioOptions scenario;
   TrainOptions options;
-  std::string train_seeds = "1000000..1999999", validation_seeds = "500000..500023";
+  std::string train_seeds = "1000000..1999999", validation_seeds = "500000..500063";
   bool no_double = false, no_dueling = false, json = false;
 };
 
@@ -73,9 +73,11 @@ void check_disjoint(const Scenario& scenario, const TrainOptions& options) {
   }
   for (const std::uint64_t seed : scenario.seeds) {
     const SeedRange one{seed, 1};
-    if (share_a_world(scenario, options.train, one) || share_a_world(scenario, options.validation, one)) {
-      throw BadInput("seed " + std::to_string(seed) +
-                     ", of the scenario's evaluation seeds, is among those to train or to validate on" + hint);
+    if (share_a_world(scenario, options.train, one) ||
+        share_a_world(scenario, options.validation, one)) {
+      throw BadInput(
+          "seed " + std::to_string(seed) +
+          ", of the scenario's evaluation seeds, is among those to train or to validate on" + hint);
     }
   }
 }

@@ -1,15 +1,15 @@
 // Deep Q-learning of dispatch, whole and in reading order. The only code that includes LibTorch.
 //
 // DQN (Mnih et al., Nature 518, 2015) on the semi-Markov process of env/rl/environment.h, with
-// double Q-learning (van Hasselt et al., AAAI 2016), dueling heads (Wang et al., ICML 2016) and n-step
-// returns, each of which can be switched off. As a residual on a rule,
+// double Q-learning (van Hasselt et al., AAAI 2016), dueling heads (Wang et al., ICML 2016) and
+// n-step returns, each of which can be switched off. As a residual on a rule,
 //   Q(s, n) = V(s) - (base(n) - best base) / scale + f(s, n) - mean of f over legal nodes,
-// with f = 0 at the start, so training begins at the rule and learns only what to add (Silver et al.,
-// Residual policy learning, 2018). Plain DQN is the same without the base term.
+// with f = 0 at the start, so training begins at the rule and learns only what to add (Silver et
+// al., Residual policy learning, 2018). Plain DQN is the same without the base term.
 //
-// Actors and learner work at the same time: while the learner makes its gradient steps on the replay
-// memory as it is, the actors play the next block with the weights as they were. So a run is the same
-// for any number of threads.
+// Actors and learner work at the same time: while the learner makes its gradient steps on the
+// replay memory as it is, the actors play the next block with the weights as they were. So a run is
+// the same for any number of threads.
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -25,11 +25,13 @@
 namespace yardmaster {
 namespace {
 
-constexpr std::size_t kWarmUpSteps = 256;      // of each environment: fixes the scales
-constexpr std::uint64_t kUpdatesPerBlock = 16; // gradient steps while the actors play one block
-constexpr std::uint64_t kBlocksPerFile = 16;   // between two checkpoints on the way
+constexpr std::size_t kWarmUpSteps = 256;       // of each environment: fixes the scales
+constexpr std::uint64_t kUpdatesPerBlock = 16;  // gradient steps while the actors play one block
+constexpr double kAverageRate = 0.005;          // a mean over some 200 gradient steps
+constexpr std::uint64_t kBlocksPerFile = 16;    // between two checkpoints on the way
 
-// ---- The network, as in agents/network.h ------------------------------------------------------------
+// ---- The network, as in agents/network.h
+// ------------------------------------------------------------
 
 struct Output {
   torch::Tensor scores;  // f [batch, nodes]
@@ -44,7 +46,8 @@ class Scorer {
       const auto size = static_cast<std::int64_t>(t.size());
       const bool matrix = size > h;
       const torch::Tensor flat = torch::from_blob(t.data(), {size}, torch::kFloat).clone();
-      parameters_.push_back((matrix ? flat.view({size / h, h}) : flat).detach().requires_grad_(true));
+      parameters_.push_back(
+          (matrix ? flat.view({size / h, h}) : flat).detach().requires_grad_(true));
     }
   }
 
@@ -56,7 +59,8 @@ class Scorer {
     const torch::Tensor h1 = torch::relu(torch::matmul(node, p[0]) + common);
     const torch::Tensor h2 = torch::relu(torch::matmul(h1, p[3]) + p[4]);
     const torch::Tensor hv = torch::relu(torch::addmm(p[7], context, p[6]));
-    return {torch::matmul(h2, p[5]), torch::matmul(hv, p[8]) + p[9] + torch::matmul(h2.mean(1), p[10])};
+    return {torch::matmul(h2, p[5]),
+            torch::matmul(hv, p[8]) + p[9] + torch::matmul(h2.mean(1), p[10])};
   }
 
   [[nodiscard]] std::vector<torch::Tensor>& parameters() { return parameters_; }
@@ -84,7 +88,8 @@ class Scorer {
   std::vector<torch::Tensor> parameters_;  // in the order of NetworkWeights::tensors()
 };
 
-// ---- Q-values -----------------------------------------------------------------------------------------
+// ---- Q-values
+// -----------------------------------------------------------------------------------------
 
 struct State {
   torch::Tensor node, shared, base, mask;
@@ -100,13 +105,15 @@ State to_tensors(StateBatch& s, const ReplayShape& shape, std::int64_t batch) {
           wrap(s.base, {batch, nodes}), wrap(s.mask, {batch, nodes})};
 }
 
-// How outputs become rewards: V = unit * v - mean. Without dueling heads f does V's work, in V's unit.
+// How outputs become rewards: V = unit * v - mean. Without dueling heads f does V's work, in V's
+// unit.
 struct ValueScale {
   double mean = 0, unit = 1;
 };
 
 // Q [batch, nodes]; what it says of nodes that are not legal means nothing.
-torch::Tensor q_values(const Scorer& network, const State& s, bool dueling, const ValueScale& scale) {
+torch::Tensor q_values(const Scorer& network, const State& s, bool dueling,
+                       const ValueScale& scale) {
   const Output out = network.forward(s.node, s.shared);
   if (!dueling) {
     return s.base + scale.unit * out.scores - scale.mean;
@@ -129,7 +136,8 @@ void rescale(NetworkWeights& w, float factor, bool dueling) {
   }
 }
 
-// ---- One gradient step ----------------------------------------------------------------------------------
+// ---- One gradient step
+// ----------------------------------------------------------------------------------
 
 class Learner {
  public:
@@ -138,11 +146,13 @@ class Learner {
         scale_(scale),
         online_(weights),
         target_(weights),
+        average_(weights),
         adam_(online_.parameters(), torch::optim::AdamOptions(options.learning_rate)) {}
 
   // Returns the mean squared error.
   double update(const Replay& replay, const ReplayShape& shape, std::uint64_t index) {
-    const Draw draw{Seed{options_.seed}, Purpose::replay, object_address(0, static_cast<std::uint32_t>(index))};
+    const Draw draw{Seed{options_.seed}, Purpose::replay,
+                    object_address(0, static_cast<std::uint32_t>(index))};
     replay.sample(options_.batch, options_.n_step, draw, batch_);
     const auto count = static_cast<std::int64_t>(options_.batch);
     const State now = to_tensors(batch_.now, shape, count);
@@ -150,7 +160,8 @@ class Learner {
     const torch::Tensor action = torch::from_blob(batch_.action.data(), {count, 1}, torch::kLong);
 
     const torch::Tensor goal = td_target(next, count);
-    const torch::Tensor q = q_values(online_, now, options_.dueling, scale_).gather(1, action).squeeze(1);
+    const torch::Tensor q =
+        q_values(online_, now, options_.dueling, scale_).gather(1, action).squeeze(1);
     const torch::Tensor loss = torch::mse_loss(q, goal);
     adam_.zero_grad();
     loss.backward();
@@ -159,12 +170,13 @@ class Learner {
         .lr(options_.learning_rate * std::max(1 - share, 0.01));
     adam_.step();
     target_.move_towards(online_, options_.target_rate);
+    average_.move_towards(online_, kAverageRate);
     return loss.item<double>();
   }
 
   [[nodiscard]] NetworkWeights acting() const { return exported(online_); }
-  // The target network is a running mean of the online one: what is kept.
-  [[nodiscard]] NetworkWeights averaged() const { return exported(target_); }
+  // A running mean of the online network, less noisy than its last state: what is kept.
+  [[nodiscard]] NetworkWeights averaged() const { return exported(average_); }
 
  private:
   torch::Tensor td_target(const State& next, std::int64_t count) {
@@ -174,7 +186,8 @@ class Learner {
     const torch::Tensor by_target = q_values(target_, next, options_.dueling, scale_);
     const Output chooser = (options_.double_q ? online_ : target_).forward(next.node, next.shared);
     const double trust = options_.base.empty() ? 1.0 : options_.trust;
-    const torch::Tensor action = best_legal(next.base + trust * f_scale() * chooser.scores, next.mask);
+    const torch::Tensor action =
+        best_legal(next.base + trust * f_scale() * chooser.scores, next.mask);
     const torch::Tensor follow = by_target.gather(1, action).squeeze(1);
     return reward + discount * follow;
   }
@@ -191,12 +204,13 @@ class Learner {
 
   TrainOptions options_;
   ValueScale scale_;
-  Scorer online_, target_;
+  Scorer online_, target_, average_;
   torch::optim::Adam adam_;
   MiniBatch batch_;
 };
 
-// ---- Training -------------------------------------------------------------------------------------------
+// ---- Training
+// -------------------------------------------------------------------------------------------
 
 // Undoes Learner::exported, to go on with the training.
 NetworkWeights imported(NetworkWeights w, const ValueScale& scale, bool dueling) {
@@ -217,16 +231,20 @@ Start begin(const Scenario& scenario, const TrainOptions& options, Collector& co
   Checkpoint& c = start.checkpoint;
   if (options.resume.empty()) {
     start.scales = collector.measure(kWarmUpSteps);
-    start.weights = NetworkWeights::initial({kNodeFeatures, kTaskFeatures + kFleetFeatures, options.hidden}, options.seed);
-    c.network = NetworkAgent{start.weights, start.scales.node, start.scales.shared, "", 1,
-                             start.scales.value_mean, start.scales.value_unit};
+    start.weights = NetworkWeights::initial(
+        {kNodeFeatures, kTaskFeatures + kFleetFeatures, options.hidden}, options.seed);
+    c.network =
+        NetworkAgent{start.weights,           start.scales.node,      start.scales.shared, "", 1,
+                     start.scales.value_mean, start.scales.value_unit};
   } else {
     c = load_checkpoint(options.resume);
     if (!c.network || c.algorithm != options.algorithm || c.network->base != options.base) {
       throw CheckpointError(options.resume + ": trained by another algorithm or on another base");
     }
-    start.scales = {c.network->node, c.network->shared, c.scale_s, c.network->value_mean, c.network->value_unit};
-    start.weights = imported(c.network->weights, {c.network->value_mean, c.network->value_unit}, options.dueling);
+    start.scales = {c.network->node, c.network->shared, c.scale_s, c.network->value_mean,
+                    c.network->value_unit};
+    start.weights = imported(c.network->weights, {c.network->value_mean, c.network->value_unit},
+                             options.dueling);
   }
   c.algorithm = options.algorithm;
   c.scale_s = start.scales.reward_s;
@@ -239,7 +257,8 @@ Start begin(const Scenario& scenario, const TrainOptions& options, Collector& co
   return start;
 }
 
-// A file on the way holds no trusted residual yet: until the line search it decides as its base does.
+// A file on the way holds no trusted residual yet: until the line search it decides as its base
+// does.
 void save_on_the_way(Checkpoint& checkpoint, const Learner& learner, const TrainOptions& options) {
   if (!options.output.empty()) {
     checkpoint.network->weights = learner.averaged();
@@ -248,12 +267,14 @@ void save_on_the_way(Checkpoint& checkpoint, const Learner& learner, const Train
   }
 }
 
-Checkpoint train_dqn(const Scenario& scenario, TrainOptions options, const ProgressFunction& progress) {
+Checkpoint train_dqn(const Scenario& scenario, TrainOptions options,
+                     const ProgressFunction& progress) {
   at::set_num_threads(1);  // small matrices: more threads are slower, and not the same bits
   if (options.algorithm == "dqn") {
     options.base.clear();
   }
-  const std::unique_ptr<DispatchPolicy> base = options.base.empty() ? nullptr : make_dispatch(options.base);
+  const std::unique_ptr<DispatchPolicy> base =
+      options.base.empty() ? nullptr : make_dispatch(options.base);
   if (!options.base.empty() && base == nullptr) {
     throw std::invalid_argument("unknown base rule \"" + options.base + "\"");
   }
@@ -264,15 +285,16 @@ Checkpoint train_dqn(const Scenario& scenario, TrainOptions options, const Progr
   Learner learner(start.weights, options, {start.scales.value_mean, start.scales.value_unit});
 
   const ReplayShape shape = collector.shape();
-  const std::size_t steps = std::max(kUpdatesPerBlock * options.decisions_per_update / shape.envs, std::size_t{2});
+  const std::size_t steps =
+      std::max(kUpdatesPerBlock * options.decisions_per_update / shape.envs, std::size_t{2});
   Replay replay(shape, std::max(options.replay_decisions / shape.envs, steps));
   StepBlock block(shape, steps);
   double loss = 0;
   bool stopped = false;
   for (std::uint64_t done = 0; done < options.updates && !stopped; done += kUpdatesPerBlock) {
     const double share = static_cast<double>(done) / static_cast<double>(options.updates);
-    const double epsilon =
-        options.epsilon_last + (options.epsilon_first - options.epsilon_last) * std::max(1 - 2 * share, 0.0);
+    const double epsilon = options.epsilon_last + (options.epsilon_first - options.epsilon_last) *
+                                                      std::max(1 - 2 * share, 0.0);
     const NetworkWeights acting = learner.acting();
     std::thread actors([&] { collector.collect(acting, epsilon, steps, block); });
     if (replay.ready()) {
@@ -288,8 +310,8 @@ Checkpoint train_dqn(const Scenario& scenario, TrainOptions options, const Progr
     if (done / kUpdatesPerBlock % kBlocksPerFile == kBlocksPerFile - 1) {
       save_on_the_way(checkpoint, learner, options);
     }
-    stopped = progress && !progress({"training", std::min(done + kUpdatesPerBlock, options.updates), options.updates,
-                                     loss, -collector.cost_rate()});
+    stopped = progress && !progress({"training", std::min(done + kUpdatesPerBlock, options.updates),
+                                     options.updates, loss, -collector.cost_rate()});
   }
 
   checkpoint.network->weights = learner.averaged();
@@ -297,8 +319,9 @@ Checkpoint train_dqn(const Scenario& scenario, TrainOptions options, const Progr
   if (!options.base.empty() && !stopped) {
     ThreadPool pool(options.threads);
     std::uint64_t tried = 0;
-    choose_lambda(scenario, checkpoint, pool,
-                  [&] { return !progress || progress({"line search", ++tried, kLambdaCount, loss, 0}); });
+    choose_lambda(scenario, checkpoint, pool, [&] {
+      return !progress || progress({"line search", ++tried, kLambdaCount, loss, 0});
+    });
   }
   if (!options.output.empty()) {
     save_checkpoint(checkpoint, options.output);
@@ -309,15 +332,17 @@ Checkpoint train_dqn(const Scenario& scenario, TrainOptions options, const Progr
 }  // namespace
 }  // namespace yardmaster
 
-// ---- The narrow interface of agents/trainer.h ---------------------------------------------------------
+// ---- The narrow interface of agents/trainer.h
+// ---------------------------------------------------------
 
 extern "C" {
 
 int yardmaster_trainer_interface() { return yardmaster::kTrainerInterface; }
 
-int yardmaster_train_dqn(const yardmaster::Scenario* scenario, const yardmaster::TrainOptions* options,
-                         const yardmaster::ProgressFunction* progress, yardmaster::Checkpoint* result,
-                         std::string* error) {
+int yardmaster_train_dqn(const yardmaster::Scenario* scenario,
+                         const yardmaster::TrainOptions* options,
+                         const yardmaster::ProgressFunction* progress,
+                         yardmaster::Checkpoint* result, std::string* error) {
   try {
     *result = yardmaster::train_dqn(*scenario, *options, *progress);
     return 0;
@@ -327,16 +352,18 @@ int yardmaster_train_dqn(const yardmaster::Scenario* scenario, const yardmaster:
   }
 }
 
-void yardmaster_torch_forward(const yardmaster::NetworkWeights* weights, const float* node_rows, std::size_t nodes,
-                              const float* shared, float* scores, float* value) {
+void yardmaster_torch_forward(const yardmaster::NetworkWeights* weights, const float* node_rows,
+                              std::size_t nodes, const float* shared, float* scores, float* value) {
   const torch::NoGradGuard no_grad;
   at::set_num_threads(1);
   const auto features = [](std::size_t n) { return static_cast<std::int64_t>(n); };
   const yardmaster::Scorer network(*weights);
-  const torch::Tensor node = torch::tensor(at::ArrayRef<float>(node_rows, nodes * weights->shape.node));
+  const torch::Tensor node =
+      torch::tensor(at::ArrayRef<float>(node_rows, nodes * weights->shape.node));
   const torch::Tensor common = torch::tensor(at::ArrayRef<float>(shared, weights->shape.shared));
-  const yardmaster::Output out = network.forward(node.view({1, features(nodes), features(weights->shape.node)}),
-                                                 common.view({1, features(weights->shape.shared)}));
+  const yardmaster::Output out =
+      network.forward(node.view({1, features(nodes), features(weights->shape.node)}),
+                      common.view({1, features(weights->shape.shared)}));
   std::copy_n(out.scores.contiguous().data_ptr<float>(), nodes, scores);
   *value = out.value.item<float>();
 }

@@ -71,8 +71,8 @@ bool Environment::run_to_choice(StepOutcome& outcome) {
 }
 
 void Environment::advance() {
-  decision_ = simulation_.advance(
-      nullptr, options_.drain ? Time::never() : Time{scenario_->duration.ps});
+  decision_ =
+      simulation_.advance(nullptr, options_.drain ? Time::never() : Time{scenario_->duration.ps});
 }
 
 std::int32_t Environment::offer() {

@@ -2,7 +2,8 @@
 //
 // A semi-Markov decision process: decisions come at uneven times. The reward of a decision is minus
 // what the objective charges until the next one, discounted continuously to the decision's instant:
-//   r = -(1 / scale) [ latency_weight * integral exp(-s / discount_time) sum over unfinished tasks of w ds
+//   r = -(1 / scale) [ latency_weight * integral exp(-s / discount_time) sum over unfinished tasks
+//   of w ds
 //                      + slo_weight * late seconds + reject_penalty * rejected ]
 // and a later value counts exp(-dt / discount_time). Without discounting the rewards of a drained
 // episode sum to minus the sum of weighted completion times / scale (a test).
@@ -26,22 +27,24 @@ struct EnvironmentOptions {
   /// false: cut at the scenario's duration with arrivals going on (training: truncated, never
   /// terminated). true: arrivals stop there and the work drains (evaluation: terminated).
   bool drain = false;
-  bool offer_hold = false;         // hold is an action: for `hold`, or until something changes
-  bool offer_reject = false;       // reject is an action, where the scenario allows it
+  bool offer_hold = false;    // hold is an action: for `hold`, or until something changes
+  bool offer_reject = false;  // reject is an action, where the scenario allows it
   Duration hold = Duration::from_seconds(0.1);
 };
 
 /// What a step brought.
 struct StepOutcome {
   double reward = 0;
-  double elapsed_s = 0;       // simulated time since the decision that was answered
-  double discount = 1;        // exp(-elapsed / discount_time): what the next value counts
-  bool terminated = false;    // everything that arrived has ended
-  bool truncated = false;     // cut: there is no next decision, and the last one is a state to bootstrap from
+  double elapsed_s = 0;     // simulated time since the decision that was answered
+  double discount = 1;      // exp(-elapsed / discount_time): what the next value counts
+  bool terminated = false;  // everything that arrived has ended
+  bool truncated =
+      false;  // cut: there is no next decision, and the last one is a state to bootstrap from
 };
 
 /// One world and its rewards. An action is a node's index, `nodes` to hold, `nodes + 1` to reject.
-/// A decision with one legal action is none: it is answered here and its cost joins the running reward.
+/// A decision with one legal action is none: it is answered here and its cost joins the running
+/// reward.
 class Environment {
  public:
   /// Borrows the scenario. REQUIRES options.ordering.
@@ -53,7 +56,8 @@ class Environment {
 
   /// Starts the episode of this seed and runs to its first decision. False when it has none.
   bool reset(Seed seed);
-  /// Answers the present decision and runs to the next one. REQUIRES a legal action and no end since reset.
+  /// Answers the present decision and runs to the next one. REQUIRES a legal action and no end
+  /// since reset.
   StepOutcome step(std::int32_t action);
 
   /// The present decision. REQUIRES that the episode has not ended.

@@ -117,7 +117,8 @@ class ExactSum {
 };
 
 // All columns but the gaps; into those go the scores themselves, in seconds, for close_gaps().
-void write_node(NodeId n, const TaskView& task, const FleetView& fleet, bool legal, std::span<float> out) {
+void write_node(NodeId n, const TaskView& task, const FleetView& fleet, bool legal,
+                std::span<float> out) {
   const Estimates& e = *fleet.estimates;
   const std::size_t i = index(n);
   const LoadEstimate load = e.load(n, fleet);
@@ -186,7 +187,8 @@ void write_task(const TaskView& task, const FleetView& fleet, std::span<float> o
   check(row.filled() == kTaskFeatures, "the task row does not match its table");
 }
 
-void write_fleet(const FleetView& fleet, std::span<const std::uint8_t> legal, std::span<float> out) {
+void write_fleet(const FleetView& fleet, std::span<const std::uint8_t> legal,
+                 std::span<float> out) {
   std::int64_t in_flight = 0, awaiting = 0, waiting = 0, up = 0, allowed = 0;
   ExactSum rate, kv, work;
   double max_kv = 0, max_work = 0;
@@ -233,7 +235,8 @@ void observe(const TaskView& task, const FleetView& fleet, std::span<const std::
   check(rows.node.size() == nodes * kNodeFeatures, "the node rows have the wrong size");
   check(legal.size() >= nodes, "the mask is shorter than the fleet");
   for (std::size_t i = 0; i < nodes; ++i) {
-    write_node(node_id(i), task, fleet, legal[i] != 0, rows.node.subspan(i * kNodeFeatures, kNodeFeatures));
+    write_node(node_id(i), task, fleet, legal[i] != 0,
+               rows.node.subspan(i * kNodeFeatures, kNodeFeatures));
   }
   close_gaps(legal, nodes, rows.node);
   write_task(task, fleet, rows.task);

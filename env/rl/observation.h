@@ -1,6 +1,6 @@
-// What a learner sees of a decision: one row of features a node, one for the task, one for the fleet.
-// Made from FleetView, Estimates and TaskView only, so a trained policy runs wherever a rule does.
-// No node's identity is among the features: a permutation of nodes permutes the node rows and
+// What a learner sees of a decision: one row of features a node, one for the task, one for the
+// fleet. Made from FleetView, Estimates and TaskView only, so a trained policy runs wherever a rule
+// does. No node's identity is among the features: a permutation of nodes permutes the node rows and
 // changes nothing else, exactly (sums over nodes are sums of integers).
 #pragma once
 
@@ -16,11 +16,12 @@ namespace yardmaster {
 /// How a raw value becomes a feature, after it was cut to [0, max].
 enum class FeatureScale : std::uint8_t { linear, log1p };
 
-/// One column of an observation. The tables below are stored in every checkpoint and compared on loading.
+/// One column of an observation. The tables below are stored in every checkpoint and compared on
+/// loading.
 struct Feature {
   const char* name;
-  const char* unit;    // of the raw value
-  float max;           // raw values are cut to [0, max]
+  const char* unit;  // of the raw value
+  float max;         // raw values are cut to [0, max]
   FeatureScale scale;
 };
 

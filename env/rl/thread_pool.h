@@ -23,7 +23,8 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  /// Calls body(i) once for every i in [0, count) and returns when all have returned. The body must not throw.
+  /// Calls body(i) once for every i in [0, count) and returns when all have returned. The body must
+  /// not throw.
   void run(std::size_t count, const std::function<void(std::size_t)>& body);
 
  private:

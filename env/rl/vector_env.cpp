@@ -66,7 +66,8 @@ ObservationRows VectorEnv::rows(std::size_t env) const {
 }
 
 void VectorEnv::begin_episode(std::size_t env) {
-  // An episode may hold no decision at all (one arrival, one node up); a scenario of such episodes only is a mistake.
+  // An episode may hold no decision at all (one arrival, one node up); a scenario of such episodes
+  // only is a mistake.
   for (int attempt = 0; attempt < 1000; ++attempt) {
     if (environments_[env].reset(seeds_.at(episodes_[env]++ * envs() + env))) {
       return;

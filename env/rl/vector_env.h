@@ -1,5 +1,6 @@
-// Many environments stepped together on threads of their own, with one preallocated batch: the shape
-// that reinforcement-learning code expects. A binding wraps the spans; the VectorEnv owns them.
+// Many environments stepped together on threads of their own, with one preallocated batch: the
+// shape that reinforcement-learning code expects. A binding wraps the spans; the VectorEnv owns
+// them.
 #pragma once
 
 #include <cstdint>
@@ -25,21 +26,22 @@ struct SeedRange {
 };
 
 /// The state of all environments. Observation and mask are of the decision that waits now; reward,
-/// elapsed, discount and the two flags are of the last step. After a truncated or terminated step the
-/// next episode has begun already, so the observation is its first: a learner bootstraps a truncated
-/// episode from the last observation before.
+/// elapsed, discount and the two flags are of the last step. After a truncated or terminated step
+/// the next episode has begun already, so the observation is its first: a learner bootstraps a
+/// truncated episode from the last observation before.
 struct Batch {
-  std::span<float> node;               // [env][nodes][kNodeFeatures]
-  std::span<float> task;               // [env][kTaskFeatures]
-  std::span<float> fleet;              // [env][kFleetFeatures]
-  std::span<float> reward;             // [env]
-  std::span<double> elapsed_s;         // [env] semi-Markov: time between decisions varies
-  std::span<double> discount;          // [env] exp(-elapsed / discount_time)
-  std::span<std::uint8_t> legal;       // [env][nodes + 2]
+  std::span<float> node;          // [env][nodes][kNodeFeatures]
+  std::span<float> task;          // [env][kTaskFeatures]
+  std::span<float> fleet;         // [env][kFleetFeatures]
+  std::span<float> reward;        // [env]
+  std::span<double> elapsed_s;    // [env] semi-Markov: time between decisions varies
+  std::span<double> discount;     // [env] exp(-elapsed / discount_time)
+  std::span<std::uint8_t> legal;  // [env][nodes + 2]
   std::span<std::uint8_t> terminated, truncated;  // [env]
 };
 
-/// Steps `envs` environments on `threads` threads; the results are the same for any number of threads.
+/// Steps `envs` environments on `threads` threads; the results are the same for any number of
+/// threads.
 class VectorEnv {
  public:
   /// Borrows the scenario. REQUIRES at least two nodes: with one there is nothing to decide.

@@ -130,7 +130,8 @@ TEST(Checkpoint, SaysWhatIsWrongWithAFileThatItCannotUse) {
   };
   EXPECT_NE(with("work_ahead", "work_behind").find("other features"), std::string::npos);
   EXPECT_NE(with("\"version\": 1", "\"version\": 99").find("version 99"), std::string::npos);
-  EXPECT_NE(with("\"base\": \"marginal_cost\"", "\"base\": \"crystal_ball\"").find("crystal_ball"), std::string::npos);
+  EXPECT_NE(with("\"base\": \"marginal_cost\"", "\"base\": \"crystal_ball\"").find("crystal_ball"),
+            std::string::npos);
 }
 
 TEST(Validation, PairedDifferencesHaveTheirMeanAndStandardError) {
@@ -141,7 +142,8 @@ TEST(Validation, PairedDifferencesHaveTheirMeanAndStandardError) {
 }
 
 TEST(Validation, LineSearchKeepsTheRuleWhenTheNetworkDoesHarm) {
-  const Scenario scenario = load_scenario("scenarios/quickstart.yaml", {{"duration", "6 s"}, {"warm_up", "1 s"}});
+  const Scenario scenario =
+      load_scenario("scenarios/quickstart.yaml", {{"duration", "6 s"}, {"warm_up", "1 s"}});
   Checkpoint c = example(1);
   // The higher the marginal cost (column 23), the better: as wrong as can be.
   c.network->weights = NetworkWeights::zero(c.network->weights.shape);

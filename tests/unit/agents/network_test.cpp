@@ -15,7 +15,8 @@ constexpr NetworkShape kShape{5, 3, 8};
 std::vector<float> random_row(std::size_t size, std::uint32_t which) {
   std::vector<float> row(size);
   for (std::size_t i = 0; i < size; ++i) {
-    const Draw draw{Seed{7}, Purpose::weights, object_address(1000 + which, static_cast<std::uint32_t>(i))};
+    const Draw draw{Seed{7}, Purpose::weights,
+                    object_address(1000 + which, static_cast<std::uint32_t>(i))};
     row[i] = static_cast<float>(std::clamp(draw.normal(), -6.0, 6.0));
   }
   // As standardised features are: multiples of 2^-19.
@@ -30,23 +31,27 @@ NetworkWeights random_weights() {
   std::uint32_t which = 50;
   for (const std::span<float> tensor : w.tensors()) {
     const std::vector<float> noise = random_row(tensor.size(), which++);
-    std::transform(tensor.begin(), tensor.end(), noise.begin(), tensor.begin(), [](float a, float b) { return a + 0.3F * b; });
+    std::transform(tensor.begin(), tensor.end(), noise.begin(), tensor.begin(),
+                   [](float a, float b) { return a + 0.3F * b; });
   }
   return w;
 }
 
 // The formula of network.h in doubles, straight from the page.
-std::vector<double> plain_scores(const NetworkWeights& w, const std::vector<float>& rows, const std::vector<float>& shared) {
+std::vector<double> plain_scores(const NetworkWeights& w, const std::vector<float>& rows,
+                                 const std::vector<float>& shared) {
   const std::size_t nodes = rows.size() / kShape.node;
   std::vector<double> context(shared.begin(), shared.end());
   for (std::size_t i = 0; i < kShape.node; ++i) {
     double sum = 0;
-    for (std::size_t n = 0; n < nodes; ++n) sum += rows[n * kShape.node + i];
+    for (std::size_t n = 0; n < nodes; ++n)
+      sum += rows[n * kShape.node + i];
     context.push_back(sum / static_cast<double>(nodes));
   }
   for (std::size_t i = 0; i < kShape.node; ++i) {
     double least = rows[i];
-    for (std::size_t n = 1; n < nodes; ++n) least = std::min<double>(least, rows[n * kShape.node + i]);
+    for (std::size_t n = 1; n < nodes; ++n)
+      least = std::min<double>(least, rows[n * kShape.node + i]);
     context.push_back(least);
   }
   std::vector<double> scores;
@@ -55,13 +60,16 @@ std::vector<double> plain_scores(const NetworkWeights& w, const std::vector<floa
     double f = 0;
     for (std::size_t j = 0; j < kShape.hidden; ++j) {
       h1[j] = w.bias1[j];
-      for (std::size_t i = 0; i < context.size(); ++i) h1[j] += context[i] * w.context[i * kShape.hidden + j];
-      for (std::size_t i = 0; i < kShape.node; ++i) h1[j] += rows[n * kShape.node + i] * w.node[i * kShape.hidden + j];
+      for (std::size_t i = 0; i < context.size(); ++i)
+        h1[j] += context[i] * w.context[i * kShape.hidden + j];
+      for (std::size_t i = 0; i < kShape.node; ++i)
+        h1[j] += rows[n * kShape.node + i] * w.node[i * kShape.hidden + j];
       h1[j] = std::max(h1[j], 0.0);
     }
     for (std::size_t j = 0; j < kShape.hidden; ++j) {
       h2[j] = w.bias2[j];
-      for (std::size_t i = 0; i < kShape.hidden; ++i) h2[j] += h1[i] * w.hidden[i * kShape.hidden + j];
+      for (std::size_t i = 0; i < kShape.hidden; ++i)
+        h2[j] += h1[i] * w.hidden[i * kShape.hidden + j];
       f += std::max(h2[j], 0.0) * w.score[j];
     }
     scores.push_back(f);
@@ -71,7 +79,8 @@ std::vector<double> plain_scores(const NetworkWeights& w, const std::vector<floa
 
 TEST(Network, ScoresAreThoseOfTheFormula) {
   const NetworkWeights w = random_weights();
-  const std::vector<float> rows = random_row(4 * kShape.node, 1), shared = random_row(kShape.shared, 2);
+  const std::vector<float> rows = random_row(4 * kShape.node, 1),
+                           shared = random_row(kShape.shared, 2);
   std::vector<float> scores(4);
   score_nodes(w, rows, shared, scores);
   const std::vector<double> expected = plain_scores(w, rows, shared);
@@ -83,9 +92,11 @@ TEST(Network, ScoresAreThoseOfTheFormula) {
 TEST(Network, PermutingNodesPermutesScoresExactlyAndKeepsTheValue) {
   const NetworkWeights w = random_weights();
   constexpr std::size_t kNodes = 11;
-  const std::vector<float> rows = random_row(kNodes * kShape.node, 1), shared = random_row(kShape.shared, 2);
+  const std::vector<float> rows = random_row(kNodes * kShape.node, 1),
+                           shared = random_row(kShape.shared, 2);
   std::vector<float> turned(rows);
-  std::rotate(turned.begin(), turned.begin() + 4 * static_cast<std::ptrdiff_t>(kShape.node), turned.end());
+  std::rotate(turned.begin(), turned.begin() + 4 * static_cast<std::ptrdiff_t>(kShape.node),
+              turned.end());
   std::vector<float> scores(kNodes), turned_scores(kNodes);
   score_nodes(w, rows, shared, scores);
   score_nodes(w, turned, shared, turned_scores);
@@ -96,7 +107,8 @@ TEST(Network, PermutingNodesPermutesScoresExactlyAndKeepsTheValue) {
 
 TEST(Network, StartsAtZeroScoresAndZeroValue) {
   const NetworkWeights w = NetworkWeights::initial(kShape, 9);
-  const std::vector<float> rows = random_row(3 * kShape.node, 1), shared = random_row(kShape.shared, 2);
+  const std::vector<float> rows = random_row(3 * kShape.node, 1),
+                           shared = random_row(kShape.shared, 2);
   std::vector<float> scores(3, 1.0F);
   score_nodes(w, rows, shared, scores);
   EXPECT_EQ(scores, std::vector<float>(3, 0.0F));

@@ -68,8 +68,8 @@ TEST(Replay, MasksComeOutAsZeroAndOneForEachNode) {
 
 TEST(Replay, ATruncatedStepIsNeverPartOfATransition) {
   StepBlock block = numbered(0, 8);
-  block.truncated[4 * kShape.envs] = 1;      // step 4 of environment 0
-  block.reward[4 * kShape.envs] = 1e9F;      // would show
+  block.truncated[4 * kShape.envs] = 1;  // step 4 of environment 0
+  block.reward[4 * kShape.envs] = 1e9F;  // would show
   Replay replay(kShape, 8);
   replay.append(block);
   MiniBatch batch;
@@ -77,7 +77,8 @@ TEST(Replay, ATruncatedStepIsNeverPartOfATransition) {
   bool bootstrapped_there = false;
   for (std::size_t i = 0; i < 500; ++i) {
     EXPECT_LT(batch.reward[i], 1e6F);
-    const int start = static_cast<int>(batch.now.shared[i]), end = static_cast<int>(batch.next.shared[i]);
+    const int start = static_cast<int>(batch.now.shared[i]),
+              end = static_cast<int>(batch.next.shared[i]);
     if (start % 100 == 0) {  // environment 0
       EXPECT_NE(start, 400);
       EXPECT_FALSE(start < 400 && end > 400);

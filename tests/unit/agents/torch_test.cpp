@@ -15,7 +15,8 @@ namespace {
 std::vector<float> noise(std::size_t size, std::uint32_t which, double scale) {
   std::vector<float> out(size);
   for (std::size_t i = 0; i < size; ++i) {
-    const Draw draw{Seed{21}, Purpose::weights, object_address(which, static_cast<std::uint32_t>(i))};
+    const Draw draw{Seed{21}, Purpose::weights,
+                    object_address(which, static_cast<std::uint32_t>(i))};
     out[i] = static_cast<float>(std::clamp(scale * draw.normal(), -6.0, 6.0));
   }
   return out;
@@ -29,7 +30,8 @@ TEST(Torch, ForwardPassAgreesWithTheOneThatDecides) {
   }
   void* const handle = ::dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(handle, nullptr) << ::dlerror();
-  const auto by_torch = reinterpret_cast<TorchForwardFunction>(::dlsym(handle, kTorchForwardSymbol));
+  const auto by_torch =
+      reinterpret_cast<TorchForwardFunction>(::dlsym(handle, kTorchForwardSymbol));
   ASSERT_NE(by_torch, nullptr);
 
   const NetworkShape shape{31, 19, 64};
@@ -41,7 +43,8 @@ TEST(Torch, ForwardPassAgreesWithTheOneThatDecides) {
   }
   for (std::uint32_t k = 0; k < 50; ++k) {
     const std::size_t nodes = 2 + k % 15;
-    const std::vector<float> rows = noise(nodes * shape.node, 1000 + k, 1), shared = noise(shape.shared, 2000 + k, 1);
+    const std::vector<float> rows = noise(nodes * shape.node, 1000 + k, 1),
+                             shared = noise(shape.shared, 2000 + k, 1);
     std::vector<float> ours(nodes), theirs(nodes);
     float value = 0;
     score_nodes(weights, rows, shared, ours);

@@ -52,7 +52,8 @@ class CompletionTimes final : public Observer {
   explicit CompletionTimes(const Scenario& scenario) : scenario_(scenario) {}
   void on_task(const TaskRow& row) override {
     ASSERT_EQ(row.outcome, Outcome::finished);
-    sum_ += scenario_.workload.tenants[row.address.tenant].weight * (row.last_token - row.arrival).seconds();
+    sum_ += scenario_.workload.tenants[row.address.tenant].weight *
+            (row.last_token - row.arrival).seconds();
   }
   [[nodiscard]] double sum() const { return sum_; }
 
@@ -190,13 +191,14 @@ TEST(Observation, PermutingNodesPermutesNodeRowsAndNothingElse) {
   std::span<const std::uint8_t> mask = world.legal().first(nodes);
   turn(mask, legal);
 
-  std::vector<float> rows(nodes * kNodeFeatures), turned_rows(rows.size()), task(kTaskFeatures), turned_task(task),
-      fleet(kFleetFeatures), turned_fleet(fleet);
+  std::vector<float> rows(nodes * kNodeFeatures), turned_rows(rows.size()), task(kTaskFeatures),
+      turned_task(task), fleet(kFleetFeatures), turned_fleet(fleet);
   observe(world.decision().task, view, world.legal().first(nodes), {rows, task, fleet});
   observe(world.decision().task, turned, mask, {turned_rows, turned_task, turned_fleet});
   for (std::size_t n = 0; n < nodes; ++n) {
     for (std::size_t x = 0; x < kNodeFeatures; ++x) {
-      EXPECT_EQ(turned_rows[n * kNodeFeatures + x], rows[from[n] * kNodeFeatures + x]) << node_features()[x].name;
+      EXPECT_EQ(turned_rows[n * kNodeFeatures + x], rows[from[n] * kNodeFeatures + x])
+          << node_features()[x].name;
     }
   }
   EXPECT_EQ(task, turned_task);
@@ -208,12 +210,15 @@ TEST(Observation, EveryFeatureIsFiniteAndInsideItsRange) {
   const Scenario scenario = small_scenario({{"workload.load", "1.5"}});
   Environment world(scenario, truncated());
   ASSERT_TRUE(world.reset(Seed{4}));
-  std::vector<float> rows(world.nodes() * kNodeFeatures), task(kTaskFeatures), fleet(kFleetFeatures);
+  std::vector<float> rows(world.nodes() * kNodeFeatures), task(kTaskFeatures),
+      fleet(kFleetFeatures);
   const auto inside = [](std::span<const Feature> table, std::span<const float> row) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       const Feature& f = table[i % table.size()];
-      const double top = f.scale == FeatureScale::log1p ? std::log1p(static_cast<double>(f.max)) : static_cast<double>(f.max);
-      EXPECT_TRUE(row[i] >= 0 && static_cast<double>(row[i]) <= top + 1e-5) << f.name << " = " << row[i];
+      const double top = f.scale == FeatureScale::log1p ? std::log1p(static_cast<double>(f.max))
+                                                        : static_cast<double>(f.max);
+      EXPECT_TRUE(row[i] >= 0 && static_cast<double>(row[i]) <= top + 1e-5)
+          << f.name << " = " << row[i];
     }
   };
   for (StepOutcome last; !last.truncated;) {
@@ -279,7 +284,8 @@ TEST(VectorEnv, BeginsTheNextEpisodeAfterACutAndAllocatesNoNewBatch) {
       EXPECT_EQ(envs.batch().terminated[e], 0) << "training never terminates";
       if (envs.batch().truncated[e] != 0) {
         ++episodes[e];
-        EXPECT_LT(envs.environment(e).decision().now.seconds(), 3.0) << "the new episode starts at its beginning";
+        EXPECT_LT(envs.environment(e).decision().now.seconds(), 3.0)
+            << "the new episode starts at its beginning";
       }
     }
   }
