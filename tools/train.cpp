@@ -226,6 +226,41 @@ int run_train(TrainCommand command) {
   return interrupted() ? kExitFailure : kExitOk;
 }
 
+// How deep Q-learning learns.
+void add_learning_options(CLI::App& command, TrainOptions& o) {
+  command.add_option("--hidden", o.hidden, "units of a hidden layer")
+      ->check(CLI::Range(4, 256))
+      ->capture_default_str();
+  command.add_option("--batch", o.batch, "transitions of a gradient step")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command.add_option("--replay", o.replay_decisions, "decisions that the replay memory holds")
+      ->capture_default_str();
+  command
+      .add_option("--decisions-per-update", o.decisions_per_update,
+                  "played between two gradient steps, by all environments")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command.add_option("--n-step", o.n_step, "rewards summed before the bootstrap")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command.add_option("--learning-rate", o.learning_rate, "of Adam, at the start")
+      ->capture_default_str();
+  command
+      .add_option("--target-rate", o.target_rate,
+                  "how far the target network moves at each gradient step")
+      ->capture_default_str();
+  command.add_option("--epsilon", o.epsilon_first, "share of exploring decisions at the start")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--epsilon-end", o.epsilon_last, "and from the middle on")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--temperature", o.temperature, "of exploring decisions, in units of reward")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void add_train_command(CLI::App& app, Command& chosen) {
@@ -266,35 +301,7 @@ void add_train_command(CLI::App& app, Command& chosen) {
   sub->add_option("--envs", o.envs, "environments played at the same time")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  sub->add_option("--hidden", o.hidden, "units of a hidden layer")
-      ->check(CLI::Range(4, 256))
-      ->capture_default_str();
-  sub->add_option("--batch", o.batch, "transitions of a gradient step")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  sub->add_option("--replay", o.replay_decisions, "decisions that the replay memory holds")
-      ->capture_default_str();
-  sub->add_option("--steps-per-update", o.steps_per_update,
-                  "decisions of each environment for a gradient step")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  sub->add_option("--n-step", o.n_step, "rewards summed before the bootstrap")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  sub->add_option("--learning-rate", o.learning_rate, "of Adam, at the start")
-      ->capture_default_str();
-  sub->add_option("--target-rate", o.target_rate,
-                  "how far the target network moves at each gradient step")
-      ->capture_default_str();
-  sub->add_option("--epsilon", o.epsilon_first, "share of exploring decisions at the start")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  sub->add_option("--epsilon-end", o.epsilon_last, "and from the middle on")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  sub->add_option("--temperature", o.temperature, "of exploring decisions, in units of reward")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_learning_options(*sub, o);
   sub->add_flag("--no-double", command->no_double,
                 "choose and value the next action by the same network");
   sub->add_flag("--no-dueling", command->no_dueling, "no separate value of the state");
