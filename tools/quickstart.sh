@@ -22,13 +22,13 @@ mkdir -p results/runs
 
 step "Baselines on held-out seeds $held_out"
 build/release/yardmaster evaluate "$scenario" --policies "$baselines" --seeds "$held_out" \
-  -o results/runs/quickstart_baselines.h5
+  -o results/runs/quickstart_baselines.h5 --force
 
 step "Training a DQN on other seeds"
 build/release/yardmaster train "$scenario" -o "$checkpoint"
 
 step "All of them on held-out seeds $held_out"
 build/release/yardmaster evaluate "$scenario" --policies "$baselines,$checkpoint" \
-  --seeds "$held_out" -o "$output"
+  --seeds "$held_out" -o "$output" --force
 
 printf '\nWrote %s; h5dump and h5py read it, results/README.md explains it.\n' "$output"
