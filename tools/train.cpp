@@ -302,6 +302,9 @@ void add_train_command(CLI::App& app, Command& chosen) {
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   add_learning_options(*sub, o);
+  sub->add_option("--trust", o.trust, "residual_dqn: weight of the network while it trains")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   sub->add_flag("--no-double", command->no_double,
                 "choose and value the next action by the same network");
   sub->add_flag("--no-dueling", command->no_dueling, "no separate value of the state");
