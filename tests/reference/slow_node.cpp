@@ -305,6 +305,20 @@ void SlowNode::end(RequestId id, End how, Time when) {
   facts_[id].ended = when;
 }
 
+bool SlowNode::is_waiting(RequestId id) const {
+  return std::find(waiting_.begin(), waiting_.end(), id) != waiting_.end();
+}
+
+bool SlowNode::last_token_in_flight(RequestId id) const {
+  const Live& live = live_.at(id);
+  const auto samples_it = [id](const Entry& e) { return e.id == id && e.samples; };
+  return live.tokens + 1 >= live.prompt + live.output &&
+         std::any_of(in_flight_.begin(), in_flight_.end(), [&](std::size_t step) {
+           const std::vector<Entry>& entries = steps_[step].entries;
+           return std::any_of(entries.begin(), entries.end(), samples_it);
+         });
+}
+
 void SlowNode::cancel(RequestId id, Time when) {
   const auto undelivered = std::find_if(mailbox_.begin(), mailbox_.end(),
                                         [&](const ScriptEvent& e) { return e.id == id; });
@@ -317,7 +331,9 @@ void SlowNode::cancel(RequestId id, Time when) {
   if (!live_.contains(id)) {
     return;  // ended already
   }
-  if (std::find(waiting_.begin(), waiting_.end(), id) != waiting_.end()) {
+  if (last_token_in_flight(id)) {
+    live_[id].cancel_asked = !is_waiting(id);  // preempted, its token comes before the next plan
+  } else if (is_waiting(id)) {
     end(id, End::cancelled, when);
     forget_unseen(id, when);
   } else {

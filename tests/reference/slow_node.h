@@ -136,6 +136,8 @@ class SlowNode {
   void crash(Time when);
   void cancel(RequestId id, Time when);
   void forget_unseen(RequestId id, Time when);
+  [[nodiscard]] bool is_waiting(RequestId id) const;
+  [[nodiscard]] bool last_token_in_flight(RequestId id) const;
   void post(const ScriptEvent& letter);
   [[nodiscard]] Time next_plan() const;
 
