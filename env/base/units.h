@@ -53,7 +53,7 @@ struct Time {
   friend constexpr Duration operator-(Time a, Time b) { return {a.ps - b.ps}; }
 };
 
-/// Longest duration a scenario may state: 100 days, which leaves the sums of a run inside int64.
-inline constexpr Duration kLongestDuration{100LL * 24 * 3600 * kPsPerSecond};
+/// Longest duration a scenario may state: 50 days, which leaves room before never() to drain what has arrived.
+inline constexpr Duration kLongestDuration{50LL * 24 * 3600 * kPsPerSecond};
 
 }  // namespace yardmaster

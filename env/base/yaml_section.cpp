@@ -228,7 +228,7 @@ struct Codec<Duration> {
       return parsed.trouble;
     }
     if (parsed.value < 0 || parsed.value > static_cast<double>(kLongestDuration.ps)) {
-      return node.scalar + " is out of range (expected 0 s to 100 d)";
+      return node.scalar + " is out of range (expected 0 s to 50 d)";
     }
     value = {static_cast<std::int64_t>(std::floor(parsed.value + 0.5))};
     std::int64_t whole = 0;  // exact beyond 2^53 ps, too

@@ -76,7 +76,7 @@ void fit_trace(Draft& draft, yaml::Faults& faults) {
   const double length_s = static_cast<double>(work.trace.size()) / work.rate_per_s;
   if (!(length_s < kLongestDuration.seconds())) {
     faults.add(draft.rate_place, "workload",
-               "the trace would last longer than 100 days at " + decimal(work.rate_per_s) + " /s");
+               "the trace would last longer than 50 days at " + decimal(work.rate_per_s) + " /s");
     return;
   }
   const Duration length = Duration::from_seconds(length_s);

@@ -28,7 +28,7 @@ factors are bare.
 | power | W, kW |
 | price | USD/h |
 
-Durations are at most 100 d.
+Durations are at most 50 d.
 )";
 
 struct Part {

@@ -219,7 +219,7 @@ std::vector<TraceRow> read_trace(const std::string& path, yaml::Faults& faults) 
   }
   const Stamp start = stamped.front().at;
   if (stamped.back().at.seconds - start.seconds >= kLongestDuration.ps / kPsPerSecond) {
-    faults.add({path, 0, 0}, "", "the trace is longer than 100 days");
+    faults.add({path, 0, 0}, "", "the trace is longer than 50 days");
     return {};
   }
   std::vector<TraceRow> rows;

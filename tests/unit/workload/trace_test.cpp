@@ -117,7 +117,7 @@ TEST_F(TraceFile, OneRequestIsNoTrace) {
 
 TEST_F(TraceFile, TimesMoreThanAHundredDaysApartAreRefused) {
   EXPECT_EQ(faults_of(kHeader + "0,2,3\n8640000,2,3\n"),
-            Lines{path_ + ": the trace is longer than 100 days"});
+            Lines{path_ + ": the trace is longer than 50 days"});
 }
 
 TEST_F(TraceFile, MissingFileIsAFault) {
