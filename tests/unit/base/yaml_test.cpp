@@ -111,7 +111,7 @@ TEST(Yaml, ValuesOutOfRangeNameTheRange) {
             Lines{"f.yaml:1:4: x: 0 is out of range (expected at least 1)"});
   EXPECT_EQ(one<Duration>("-1 s"),
             Lines{"f.yaml:1:4: x: -1 s is out of range (expected 0 s to 50 d)"});
-  EXPECT_EQ(one<Duration>("101 d"),
+  EXPECT_EQ(one<Duration>("51 d"),
             Lines{"f.yaml:1:4: x: 51 d is out of range (expected 0 s to 50 d)"});
   EXPECT_EQ(one<std::int32_t>(
                 "none", {.key = "x", .doc = "", .min = 1, .word = "unlimited", .word_value = 9}),

@@ -115,8 +115,8 @@ TEST_F(TraceFile, OneRequestIsNoTrace) {
   EXPECT_EQ(faults_of(kHeader + "1,2,3\n"), Lines{path_ + ": a trace needs two requests or more"});
 }
 
-TEST_F(TraceFile, TimesMoreThanAHundredDaysApartAreRefused) {
-  EXPECT_EQ(faults_of(kHeader + "0,2,3\n8640000,2,3\n"),
+TEST_F(TraceFile, TimesMoreThanFiftyDaysApartAreRefused) {
+  EXPECT_EQ(faults_of(kHeader + "0,2,3\n4320000,2,3\n"),
             Lines{path_ + ": the trace is longer than 50 days"});
 }
 
