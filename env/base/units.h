@@ -53,7 +53,8 @@ struct Time {
   friend constexpr Duration operator-(Time a, Time b) { return {a.ps - b.ps}; }
 };
 
-/// Longest duration a scenario may state: 50 days, which leaves room before never() to drain what has arrived.
+/// Longest duration a scenario may state: 50 days, which leaves room before never() to drain what
+/// has arrived.
 inline constexpr Duration kLongestDuration{50LL * 24 * 3600 * kPsPerSecond};
 
 }  // namespace yardmaster

@@ -223,7 +223,7 @@ TEST(Yaml, QuantitiesReadInSi) {
 TEST(Yaml, WrittenDurationsReadBackToTheSamePicoseconds) {
   for (const std::int64_t ps :
        {0LL, 1LL, 999LL, 14'500'000LL, 123'456'789'012'345LL, 60LL * kPsPerSecond,
-        5400LL * kPsPerSecond, 8'639'999'999'999'999'999LL}) {
+        5400LL * kPsPerSecond, 4'319'999'999'999'999'999LL}) {
     EXPECT_EQ(value_of<Duration>(format(Duration{ps})), Duration{ps}) << format(Duration{ps});
   }
   EXPECT_EQ(format(Duration{14'500'000}), "14.5 us");
