@@ -82,7 +82,9 @@ class TreeBuilder final : public YAML::EventHandler {
     bool skip;                // map: that value is dropped
   };
 
-  Place place(const YAML::Mark& mark) const { return {source_, mark.line + 1, mark.column + 1}; }
+  [[nodiscard]] Place place(const YAML::Mark& mark) const {
+    return {source_, mark.line + 1, mark.column + 1};
+  }
 
   Node make(Node::Kind kind, const YAML::Mark& mark) {
     count(1, mark);
@@ -152,7 +154,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
-  std::string open_path() const {
+  [[nodiscard]] std::string open_path() const {
     std::string path;
     for (std::size_t i = 0; i + 1 < open_.size(); ++i) {
       const Open& level = open_[i];

@@ -205,7 +205,7 @@ class Section {
                std::string_view doc, bool section = false);
   void missing(std::string_view key, std::string_view doc);
   template <class T>
-  void describe(const Field<T>&, std::string_view type_suffix, std::string fallback);
+  void describe(const Field<T>&, std::string_view type_suffix, const std::string& fallback);
   template <class T>
   bool read(const Node&, const std::string& path, const Field<T>&, T& value);
 

@@ -71,9 +71,9 @@ std::span<const UnitWord> units_of(Unit unit) {
 }
 
 std::string_view name_of(Unit unit) {
-  constexpr std::array<std::string_view, 7> names = {
+  constexpr std::array<std::string_view, 7> kNames = {
       "duration", "amount of memory", "rate", "bandwidth", "FLOP rate", "power", "price"};
-  return names[static_cast<std::size_t>(unit)];
+  return kNames[static_cast<std::size_t>(unit)];
 }
 
 std::string unit_list(Unit unit) {
@@ -309,8 +309,8 @@ std::string with_article(const std::string& noun) {
 }
 
 std::string_view kind_name(Node::Kind kind) {
-  constexpr std::array<std::string_view, 4> names = {"nothing", "a value", "a list", "a section"};
-  return names[static_cast<std::size_t>(kind)];
+  constexpr std::array<std::string_view, 4> kNames = {"nothing", "a value", "a list", "a section"};
+  return kNames[static_cast<std::size_t>(kind)];
 }
 
 Node scalar_node(std::string text) {
@@ -483,7 +483,8 @@ const Node* Section::take(std::string_view key, const Only& only) {
 }
 
 template <class T>
-void Section::describe(const Field<T>& field, std::string_view type_suffix, std::string fallback) {
+void Section::describe(const Field<T>& field, std::string_view type_suffix,
+                       const std::string& fallback) {
   std::string type = Codec<T>::type() + std::string(type_suffix);
   if (!field.word.empty()) {
     type += " or `" + std::string(field.word) + "`";
@@ -492,7 +493,7 @@ void Section::describe(const Field<T>& field, std::string_view type_suffix, std:
   if (!field.only.when.empty()) {
     doc += " Only " + std::string(field.only.when) + ".";
   }
-  declare(field.key, std::move(type), std::move(fallback), range_text(field), doc);
+  declare(field.key, std::move(type), fallback, range_text(field), doc);
 }
 
 template <class T>

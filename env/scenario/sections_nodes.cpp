@@ -16,6 +16,7 @@ const Spec* look_up(Section& s, std::string_view key, std::string_view what,
   const CatalogueEntry<Spec>* entry = find_entry(entries, name);
   if (entry == nullptr && !s.describing() && !name.empty()) {
     std::vector<std::string> known;
+    known.reserve(entries.size());
     for (const CatalogueEntry<Spec>& e : entries) {
       known.push_back(e.spec.name);
     }

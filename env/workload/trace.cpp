@@ -32,7 +32,7 @@ struct StampedRow {
 std::optional<std::string> read_whole(const std::string& path, yaml::Faults& faults) {
   const yaml::Place place{path, 0, 0};
   errno = 0;
-  const gzFile file = gzopen(path.c_str(), "rb");
+  gzFile file = gzopen(path.c_str(), "rb");
   if (file == nullptr) {
     faults.add(place, "", std::string("cannot be read: ") + std::strerror(errno));
     return std::nullopt;
