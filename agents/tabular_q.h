@@ -57,7 +57,7 @@ class QTable {
 ///   spread  largest over mean work ahead     below 1.5, below 2.5, more
 ///   memory  largest KV use                   below 0.5, below 0.85, more
 ///   health  nodes that are down              none, some
-inline constexpr std::size_t kTabularStates = 3 * 4 * 3 * 3 * 2;
+inline constexpr std::size_t kTabularStates = std::size_t{3} * 4 * 3 * 3 * 2;
 std::size_t tabular_state(const TaskView&, const FleetView&);
 
 /// The rules a table chooses from, and what decides in a state that was never met.
