@@ -11,7 +11,8 @@ namespace yardmaster {
 namespace {
 
 constexpr double kWarmUpEpsilon = 0.1;
-constexpr double kUniformShare = 0.1;  // of exploring actions
+constexpr std::size_t kSampleEvery = 8;  // decisions of the warm-up
+constexpr double kUniformShare = 0.1;    // of exploring actions
 constexpr double kValueUnits =
     10;  // the value of a state differs from the mean by about a tenth of it
 
@@ -150,20 +151,31 @@ ReplayShape Collector::shape() const {
   return {envs_.envs(), envs_.nodes(), kNodeFeatures, kTaskFeatures + kFleetFeatures};
 }
 
-Scales Collector::measure(std::size_t steps) {
+Scales Collector::measure(std::size_t blocks, std::size_t steps) {
   StepBlock block(shape(), steps);
   scales_ = Scales{};
-  play(nullptr, kWarmUpEpsilon, steps, block);
-  Scales measured;
-  measured.node = Standardiser::fit(block.node, kNodeFeatures);
-  measured.shared = Standardiser::fit(block.shared, kTaskFeatures + kFleetFeatures);
-  double cost = 0;
-  for (const float r : block.reward) {
-    cost -= static_cast<double>(r);
+  std::vector<float> node, shared;  // samples of each block
+  double cost = 0, rate = 0;
+  for (std::size_t b = 0; b < blocks; ++b) {
+    play(nullptr, kWarmUpEpsilon, steps, block);
+    for (std::size_t row = b % kSampleEvery; row < block.reward.size(); row += kSampleEvery) {
+      const std::span<const float> nodes =
+          row_of(std::as_const(block.node), row, envs_.nodes() * kNodeFeatures);
+      const std::span<const float> rest =
+          row_of(std::as_const(block.shared), row, block.shape.shared_features);
+      node.insert(node.end(), nodes.begin(), nodes.end());
+      shared.insert(shared.end(), rest.begin(), rest.end());
+    }
+    for (const float r : block.reward) {
+      cost -= static_cast<double>(r) / static_cast<double>(block.reward.size() * blocks);
+    }
+    rate += cost_rate_ / static_cast<double>(blocks);
   }
-  measured.reward_s = std::max(cost / static_cast<double>(block.reward.size()), 1e-6);
-  const double discount_s = scenario_->objective.discount_time.seconds();
-  measured.value_mean = cost_rate_ * discount_s / measured.reward_s;
+  Scales measured;
+  measured.node = Standardiser::fit(node, kNodeFeatures);
+  measured.shared = Standardiser::fit(shared, kTaskFeatures + kFleetFeatures);
+  measured.reward_s = std::max(cost, 1e-6);
+  measured.value_mean = rate * scenario_->objective.discount_time.seconds() / measured.reward_s;
   measured.value_unit = std::max(measured.value_mean / kValueUnits, 1.0);
   steps_ = 0;
   envs_.reset(train_);

@@ -28,9 +28,10 @@ class Collector {
   /// node.
   Collector(const Scenario&, const TrainOptions&, const DispatchPolicy* base);
 
-  /// Plays `steps` with a rule (the base, or join the shortest queue) and a share of random
-  /// actions, measures the scales and restarts.
-  Scales measure(std::size_t steps);
+  /// Plays `blocks` of `steps` decisions of each environment with a rule (the base, or join the
+  /// shortest queue) and a share of exploring actions, measures the scales and restarts. To be long
+  /// enough for whole episodes: their beginnings, with empty nodes, are no fair sample.
+  Scales measure(std::size_t blocks, std::size_t steps);
   /// Scales from a checkpoint or from measure(). REQUIRED before collect().
   void set_scales(const Scales& scales) { scales_ = scales; }
   [[nodiscard]] const Scales& scales() const { return scales_; }

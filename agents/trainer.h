@@ -19,7 +19,7 @@ struct TrainOptions {
   SeedRange train{1'000'000, 1'000'000};   // worlds trained on
   SeedRange validation{500'000, 64};       // worlds that choose lambda; evaluation uses others
   int envs = 32, threads = 2;
-  std::uint64_t updates = 4000;  // gradient steps; tabular_q: decisions of each environment
+  std::uint64_t updates = 3000;  // gradient steps; tabular_q: decisions of each environment
   std::string output;            // written now and then, and at the end; empty: never
   std::string resume;            // a checkpoint to go on from; empty: from the start
 

@@ -13,7 +13,6 @@
 #include <iterator>
 #include <set>
 
-#include "agents/checkpoint.h"
 #include "env/workload/workload.h"
 #include "tools/version.h"
 
@@ -22,6 +21,8 @@ namespace {
 
 constexpr std::size_t kMostSeeds = 10'000;
 
+// Nothing but a global can be reached from a signal handler.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 volatile std::sig_atomic_t signalled = 0;
 
 extern "C" void handle_signal(int) {
@@ -128,12 +129,14 @@ void check_windows(const Scenario& scenario, const std::vector<std::uint64_t>& s
 
 NamedPolicy resolve_policy(const std::string& name_or_path) {
   if (std::unique_ptr<DispatchPolicy> rule = make_dispatch(name_or_path)) {
-    return {name_or_path, std::move(rule), true};
+    return {name_or_path, std::move(rule), true, std::nullopt};
   }
   const std::filesystem::path path(name_or_path);
   if (std::filesystem::is_regular_file(path)) {
     try {
-      return {path.filename().string(), load_checkpoint_policy(name_or_path), false};
+      const Checkpoint checkpoint = load_checkpoint(name_or_path);
+      return {path.filename().string(), make_learned_policy(checkpoint), false,
+              checkpoint.training};
     } catch (const CheckpointError& error) {
       throw BadInput(error.what());
     }
@@ -159,6 +162,23 @@ std::vector<NamedPolicy> resolve_policies(const std::vector<std::string>& names)
     throw BadInput("no policy given");
   }
   return policies;
+}
+
+void check_held_out(const Scenario& scenario, const std::vector<NamedPolicy>& policies,
+                    const std::vector<std::uint64_t>& seeds) {
+  for (const NamedPolicy& policy : policies) {
+    if (!policy.training || policy.training->scenario != scenario.name) {
+      continue;
+    }
+    for (const std::uint64_t seed : seeds) {
+      const SeedRange one{seed, 1};
+      if (policy.training->train.overlaps(one) || policy.training->validation.overlaps(one)) {
+        throw BadInput(
+            fmt::format("{} was trained or chosen on seed {}: its result there is no evidence",
+                        policy.name, seed));
+      }
+    }
+  }
 }
 
 OrderingKey resolve_ordering(const Scenario& scenario) {

@@ -8,15 +8,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "agents/checkpoint.h"
 #include "env/scenario/load.h"
 #include "policies/policy.h"
 #include "results/writer.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's name
 class App;
 }
 
@@ -70,7 +72,8 @@ void check_windows(const Scenario&, const std::vector<std::uint64_t>& seeds);
 struct NamedPolicy {
   std::string name;  // of the table, or the file's name without folder
   std::unique_ptr<DispatchPolicy> policy;
-  bool baseline = true;  // a rule of the table
+  bool baseline = true;                    // a rule of the table
+  std::optional<TrainingRecord> training;  // of a checkpoint: how it came to be
 };
 
 /// A name of the table, or the path of a checkpoint. Throws BadInput that lists the known names.
@@ -78,6 +81,11 @@ NamedPolicy resolve_policy(const std::string& name_or_path);
 
 /// All of them. Throws BadInput when a name stands twice or there is none.
 std::vector<NamedPolicy> resolve_policies(const std::vector<std::string>& names);
+
+/// Throws BadInput when a checkpoint was trained or chosen on one of these seeds of this scenario:
+/// how it does on them is no evidence.
+void check_held_out(const Scenario&, const std::vector<NamedPolicy>&,
+                    const std::vector<std::uint64_t>& seeds);
 
 /// The scenario's ordering. Throws BadInput that lists the known names.
 OrderingKey resolve_ordering(const Scenario&);

@@ -227,6 +227,7 @@ int evaluate(const EvaluateOptions& options) {
   const std::vector<std::uint64_t> seeds =
       options.seeds.empty() ? scenario.seeds : parse_seeds(options.seeds);
   check_windows(scenario, seeds);
+  check_held_out(scenario, policies, seeds);
   std::optional<Writer> writer;
   if (!options.output.file.empty()) {
     writer.emplace(options.output.file, scenario, origin(), options.output.force);

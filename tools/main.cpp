@@ -70,4 +70,10 @@ int run_main(int argc, char** argv) {
 }  // namespace
 }  // namespace yardmaster
 
-int main(int argc, char** argv) { return yardmaster::run_main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return yardmaster::run_main(argc, argv);
+  } catch (...) {  // stderr itself failed
+    return yardmaster::kExitFailure;
+  }
+}

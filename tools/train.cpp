@@ -94,6 +94,25 @@ void check_options(const TrainOptions& options) {
   refuse(options.replay_decisions < options.batch, "--replay: smaller than a batch");
 }
 
+void check_resume(const TrainOptions& options) {
+  if (options.resume.empty()) {
+    return;
+  }
+  try {
+    const Checkpoint before = load_checkpoint(options.resume);
+    if (before.algorithm != options.algorithm) {
+      throw BadInput(options.resume + ": trained by " + before.algorithm + ", not by " +
+                     options.algorithm);
+    }
+    if (options.algorithm == "residual_dqn" && before.network->base != options.base) {
+      throw BadInput(options.resume + ": a residual on " + before.network->base + ", not on " +
+                     options.base);
+    }
+  } catch (const CheckpointError& fault) {
+    throw BadInput(fault.what());
+  }
+}
+
 // The learners on LibTorch, opened on demand: loading it takes 0.4 s, which no other command pays.
 class TorchModule {
  public:
@@ -201,6 +220,7 @@ int run_train(TrainCommand command) {
   options.train = parse_range("--train-seeds", command.train_seeds);
   options.validation = parse_range("--validation-seeds", command.validation_seeds);
   check_options(options);
+  check_resume(options);
   const Scenario scenario = command.scenario.load();
   check_disjoint(scenario, options);
   if (scenario.nodes() < 2) {
@@ -283,7 +303,9 @@ void add_train_command(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   sub->add_option("-o,--output", o.output, "checkpoint to write, also now and then on the way")
       ->capture_default_str();
-  sub->add_option("--resume", o.resume, "go on from this checkpoint, with an empty replay memory")
+  sub->add_option(
+         "--resume", o.resume,
+         "go on from this checkpoint, with an empty replay memory and the first training seeds")
       ->check(CLI::ExistingFile);
   sub->add_option("--updates", o.updates,
                   "gradient steps; tabular_q: decisions of each environment")

@@ -230,7 +230,7 @@ Start begin(const Scenario& scenario, const TrainOptions& options, Collector& co
   Start start;
   Checkpoint& c = start.checkpoint;
   if (options.resume.empty()) {
-    start.scales = collector.measure(kWarmUpSteps);
+    start.scales = collector.measure(kWarmUpBlocks, kWarmUpSteps);
     start.weights = NetworkWeights::initial(
         {kNodeFeatures, kTaskFeatures + kFleetFeatures, options.hidden}, options.seed);
     c.network =

@@ -67,6 +67,21 @@ TEST(Policies, AFileThatIsNoCheckpointIsRefused) {
   EXPECT_THROW(resolve_policy(std::string(YARDMASTER_SOURCE_DIR) + "/README.md"), BadInput);
 }
 
+TEST(HeldOut, ACheckpointIsNotEvaluatedOnWhatItLearntFrom) {
+  Scenario scenario;
+  scenario.name = "here";
+  std::vector<NamedPolicy> policies(1);
+  policies[0].training = TrainingRecord{};
+  policies[0].training->scenario = "here";
+  policies[0].training->train = {100, 50};
+  policies[0].training->validation = {10, 5};
+  EXPECT_NO_THROW(check_held_out(scenario, policies, {9, 15, 99, 150}));
+  EXPECT_THROW(check_held_out(scenario, policies, {1, 149}), BadInput);
+  EXPECT_THROW(check_held_out(scenario, policies, {14}), BadInput);
+  scenario.name = "elsewhere";  // the same seeds are other worlds there
+  EXPECT_NO_THROW(check_held_out(scenario, policies, {149}));
+}
+
 TEST(Overrides, NeedAKeyAndAValue) {
   ScenarioOptions options;
   options.set = {"workload.load=0.9", "name=a=b"};
