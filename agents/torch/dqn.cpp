@@ -25,7 +25,8 @@
 namespace yardmaster {
 namespace {
 
-constexpr std::size_t kWarmUpSteps = 256;       // of each environment: fixes the scales
+// Of each environment, to fix the scales: long enough for whole episodes of the quick start.
+constexpr std::size_t kWarmUpBlocks = 16, kWarmUpSteps = 256;
 constexpr std::uint64_t kUpdatesPerBlock = 16;  // gradient steps while the actors play one block
 constexpr double kAverageRate = 0.005;          // a mean over some 200 gradient steps
 constexpr std::uint64_t kBlocksPerFile = 16;    // between two checkpoints on the way
