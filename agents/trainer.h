@@ -25,7 +25,8 @@ struct TrainOptions {
 
   // Deep Q-learning.
   std::size_t hidden = 32, batch = 1024;
-  std::size_t decisions_per_update = 1024;  // played between two updates, by all environments
+  std::size_t decisions_per_update =
+      1024;  // played between two gradient steps, by all environments
   std::size_t replay_decisions = 100'000;
   int n_step = 10;
   double learning_rate = 3e-4;  // falls linearly to a hundredth
@@ -33,11 +34,10 @@ struct TrainOptions {
   // their effects last for seconds, so values must pass through the target network many hundred
   // times.
   double target_rate = 0.1;
-  double epsilon_first = 0.5, epsilon_last = 0.3;  // share of exploring actions, in the first half
-  // Of exploring actions, in units of reward; a tenth of them is uniform. Low, so that what is
-  // tried is nearly as good as the best: only there does a network change decisions.
-  double temperature = 0.25;
-  double trust = 0.2;  // residual_dqn: weight of f while playing and in the next action
+  double epsilon_first = 0.5,
+         epsilon_last = 0.3;  // share of exploring actions, over the first half
+  double temperature = 1;     // of exploring actions, in units of reward; a tenth is uniform
+  double trust = 0.2;         // residual_dqn: weight of f while playing and in the next action
   bool double_q = true, dueling = true;
 };
 
