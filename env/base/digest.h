@@ -24,17 +24,25 @@ enum class Fact : std::uint8_t {
   cancelled
 };
 
+/// A task's part in the hash of its facts.
+constexpr std::uint64_t hash_of(const TaskAddress& at) {
+  const std::uint64_t who = (static_cast<std::uint64_t>(at.tenant) << 32) | at.workflow;
+  const std::uint64_t where = (static_cast<std::uint64_t>(at.stage) << 48) |
+                              (static_cast<std::uint64_t>(at.branch) << 32) |
+                              (static_cast<std::uint64_t>(at.loop) << 16) | at.attempt;
+  return mix64(mix64(who) ^ where);
+}
+
 /// Sum of hashes of facts: the order in which facts are reported does not matter, only which they
 /// are.
 class Digest {
  public:
-  void add(Fact fact, const TaskAddress& at, Time when) {
-    const std::uint64_t who = (static_cast<std::uint64_t>(at.tenant) << 32) | at.workflow;
-    const std::uint64_t where = (static_cast<std::uint64_t>(at.stage) << 48) |
-                                (static_cast<std::uint64_t>(at.branch) << 32) |
-                                (static_cast<std::uint64_t>(at.loop) << 16) | at.attempt;
+  void add(Fact fact, const TaskAddress& at, Time when) { add(fact, hash_of(at), when); }
+  /// The same of an address that has been hashed.
+  void add(Fact fact, std::uint64_t address_hash, Time when) {
     const std::uint64_t kind = static_cast<std::uint64_t>(fact) + 1;
-    value_ += mix64(mix64(who ^ (kind << 56)) ^ where ^ mix64(static_cast<std::uint64_t>(when.ps)));
+    constexpr std::uint64_t kSpread = 0xD1B54A32D192ED03ULL;  // odd: kinds stay apart
+    value_ += mix64((address_hash + kind * kSpread) ^ mix64(static_cast<std::uint64_t>(when.ps)));
   }
   [[nodiscard]] std::uint64_t value() const { return value_; }
 
@@ -55,8 +63,9 @@ class FactLog {
  public:
   Digest digest;
 
-  void add(Fact fact, const TaskAddress& at, NodeId node, Time when) {
-    digest.add(fact, at, when);
+  /// `address_hash` is hash_of(at), which whoever reports has at hand.
+  void add(Fact fact, const TaskAddress& at, std::uint64_t address_hash, NodeId node, Time when) {
+    digest.add(fact, address_hash, when);
     if (sink_ != nullptr) {
       sink_->on_fact(fact, at, node, when);
     } else if (!running_) {

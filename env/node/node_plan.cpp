@@ -247,7 +247,7 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
   Request& r = context.requests[index(task)];
   ++r.preemptions;
   ++counters_.preemptions;
-  context.facts.add(Fact::preempted, r.address, id_, now);
+  context.facts.add(Fact::preempted, r.address, r.address_hash, id_, now);
   const bool has_ended = r.state == RequestState::leaving;
   if (r.state == RequestState::decoding) {
     remove_from_heap(task);
@@ -303,7 +303,7 @@ void Node::admit(const NodeContext& context, Time now) {
     link(context, task);
     if (r.first_scheduled.is_never()) {
       r.first_scheduled = now;
-      context.facts.add(Fact::scheduled, r.address, id_, now);
+      context.facts.add(Fact::scheduled, r.address, r.address_hash, id_, now);
       r.book(r.delivered > opportunity_ ? Moment::step_in_flight : Moment::queued, now);
       r.book(Moment::step_in_flight, start_);
     }

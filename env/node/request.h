@@ -40,6 +40,7 @@ enum class RequestState : std::uint8_t { outside, mailbox, waiting, prefilling, 
 /// `mark`.
 struct Request {
   TaskAddress address;
+  std::uint64_t address_hash = 0;  // of `address`, for facts
   // Sizes: fixed when it is sent.
   std::int32_t prompt_tokens = 0;
   std::int32_t output_tokens = 0;  // hidden truth: tokens until it ends, cut to max_model_len

@@ -22,7 +22,7 @@ void Simulation::start_health() {
       health_[i].slow_toggle_at =
           draw_after(node_id(i), Purpose::slow_start, 0, kind.slowdowns.between);
     }
-    events_.set(health_slot(node_id(i)), health_[i].next());
+    reschedule(node_id(i));
   }
 }
 
@@ -39,7 +39,7 @@ void Simulation::handle_health(NodeId n, Observer* observer) {
       toggle_slow(n);
     }
   }
-  events_.set(health_slot(n), health.next());
+  reschedule(n);
 }
 
 // The KV cache and all work are gone; nobody knows yet.
@@ -64,18 +64,19 @@ void Simulation::detect(NodeId n, Observer* observer) {
   Health& health = health_[index(n)];
   health.detect_at = Time::never();
   up_[index(n)] = 0;
+  refresh_open(n);
   for (const TaskSlot slot : health.lost) {
     retry(slot, observer);
   }
   health.lost.clear();
-  events_.set(offer_slot(), now_);
+  offer_at(now_);
 }
 
 void Simulation::retry(TaskSlot slot, Observer* observer) {
   Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
-  facts_.add(Fact::failed, r.address, task.node, now_);
-  ledger_.returned(task.node, entry_of(slot));
+  facts_.add(Fact::failed, r.address, r.address_hash, task.node, now_);
+  returned(slot, task.node);
   if (r.cancelled) {
     end_task(slot, Outcome::cancelled, observer);
     return;
@@ -84,6 +85,7 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
   Request fresh;
   fresh.address = r.address;
   ++fresh.address.attempt;
+  fresh.address_hash = hash_of(fresh.address);
   fresh.preemptions = r.preemptions;
   const Duration frontend = r.moments[static_cast<std::size_t>(Moment::frontend)];
   fresh.mark = task.arrival;
@@ -102,7 +104,8 @@ void Simulation::repair(NodeId n) {
   health.crash_at =
       draw_after(n, Purpose::failure, health.crashes, scenario_->kind(n).failures.between);
   up_[index(n)] = 1;
-  events_.set(offer_slot(), now_);
+  refresh_open(n);
+  offer_at(now_);
 }
 
 void Simulation::toggle_slow(NodeId n) {

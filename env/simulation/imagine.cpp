@@ -57,8 +57,7 @@ void Simulation::redraw_arrivals() {
     cursor.next = now_;
     --cursor.count;  // the one that was due is the one that is drawn again
     next_arrival(cursor, scenario_->workload, t, seed_, Time{scenario_->duration.ps});
-    events_.set(arrival_slot(t),
-                cursor.next.is_never() ? cursor.next : cursor.next + scenario_->network.frontend);
+    schedule_arrival(t);
   }
 }
 
@@ -80,7 +79,7 @@ void Simulation::redraw_failures() {
               ? draw_after(node_id(i), Purpose::slow_end, health.toggles, kind.slowdowns.lasting)
               : draw_after(node_id(i), Purpose::slow_start, health.toggles, kind.slowdowns.between);
     }
-    events_.set(health_slot(node_id(i)), health.next());
+    reschedule(node_id(i));
   }
 }
 

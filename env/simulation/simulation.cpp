@@ -12,13 +12,14 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
     : scenario_(&scenario),
       seed_(seed),
       ordering_(ordering),
-      events_(3 * scenario.nodes() + scenario.workload.tenants.size() + 1),
+      events_(scenario.nodes() + scenario.workload.tenants.size() + 1),
       health_(scenario.nodes()),
       up_(scenario.nodes(), 1),
       ledger_(scenario.nodes()),
       board_(scenario, seed),
       estimates_(scenario, seed),
-      legal_(scenario.nodes() + 2),
+      open_(scenario.nodes() + 2),
+      fitting_(scenario.nodes() + 2),
       sent_since_(scenario.nodes()),
       returned_since_(scenario.nodes()) {
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
@@ -26,19 +27,25 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
     nodes_.emplace_back(node_id(i), settings);
     too_long_.push_back(settings.max_model_len);
     longest_prompt_ = std::max(longest_prompt_, settings.max_model_len - 1);
+    refresh_open(node_id(i));
   }
+  for (std::vector<std::uint8_t>* legal : {&open_, &fitting_}) {
+    (*legal)[scenario.nodes()] = 1;  // holding is always an answer
+    (*legal)[scenario.nodes() + 1] = scenario.dispatch.allow_rejection ? 1 : 0;
+  }
+  shortest_limit_ = *std::min_element(too_long_.begin(), too_long_.end());
   const Time end{scenario.duration.ps};
   for (std::uint32_t t = 0; t < scenario.workload.tenants.size(); ++t) {
     arrivals_.push_back(first_arrival(scenario.workload, t, seed, end));
   }
   for (std::size_t t = 0; t < arrivals_.size(); ++t) {
-    events_.set(arrival_slot(t), arrivals_[t].next + scenario.network.frontend);
+    schedule_arrival(t);
   }
   start_health();
 }
 
 const Decision& Simulation::advance(Observer* observer, Time until) {
-  decision_.legal = legal_;
+  decision_.legal = legal();
   if (deciding_) {
     return decision_;
   }
@@ -62,29 +69,31 @@ const Decision& Simulation::advance(Observer* observer, Time until) {
     check(next >= now_, "time goes back");
     now_ = next;
     ++counts_.events;
-    handle(events_.first(), observer);
+    handle(events_.first(), static_cast<Phase>(events_.first_phase()), observer);
   }
   facts_.stop();
   return decision_;
 }
 
-void Simulation::handle(std::size_t slot, Observer* observer) {
-  const std::size_t nodes = nodes_.size();
-  if (slot < nodes) {
-    collect_outputs(node_id(slot), observer);
-  } else if (slot < 2 * nodes) {
-    handle_health(node_id(slot - nodes), observer);
-  } else if (slot < offer_slot()) {
-    arrive(slot - 2 * nodes, observer);
-  } else if (slot == offer_slot()) {
-    release_held();
-    schedule_offer();
-    deciding_ = offer();
-  } else {
-    const NodeId n = node_id(slot - offer_slot() - 1);
-    before_change(n);
-    nodes_[index(n)].catch_up(context(n), now_);
-    reschedule(n);
+void Simulation::handle(std::size_t slot, Phase phase, Observer* observer) {
+  switch (phase) {
+    case Phase::output:
+      return collect_outputs(node_id(slot), observer);
+    case Phase::health:
+      return handle_health(node_id(slot), observer);
+    case Phase::arrival:
+      return arrive(slot - nodes_.size(), observer);
+    case Phase::offer:
+      release_held();
+      schedule_offer();
+      deciding_ = offer();
+      return;
+    case Phase::plan: {
+      const NodeId n = node_id(slot);
+      before_change(n);
+      nodes_[slot].catch_up(context(n), now_);
+      reschedule(n);
+    }
   }
 }
 
@@ -95,12 +104,12 @@ void Simulation::collect_outputs(NodeId n, Observer* observer) {
   for (const NodeOutput& o : outputs_) {
     const Request& r = requests_[index(o.task)];
     if (o.kind == NodeOutput::Kind::first_token) {
-      facts_.add(Fact::first_token, r.address, n, o.at);
+      facts_.add(Fact::first_token, r.address, r.address_hash, n, o.at);
       ledger_.first_token(n, entry_of(o.task));
       continue;
     }
     const bool finished = o.kind == NodeOutput::Kind::finished;
-    ledger_.returned(n, entry_of(o.task));
+    returned(o.task, n);
     end_task(o.task, finished ? Outcome::finished : Outcome::cancelled, observer);
     freed = true;
   }
@@ -110,7 +119,7 @@ void Simulation::collect_outputs(NodeId n, Observer* observer) {
     for (auto& [task, until] : held_) {
       until = now_;
     }
-    events_.set(offer_slot(), now_);
+    offer_at(now_);
   }
 }
 
@@ -125,30 +134,31 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   Request& r = requests_[index(slot)];
   r = Request{};
   r.address = {t, cursor.count, 0, 0, 0, 0};
+  r.address_hash = hash_of(r.address);
   r.mark = cursor.next;
   r.book(Moment::frontend, now_);
   task = {
       TaskState::ready, kNoNode, sizes.prompt_tokens, sizes.output_tokens, sizes.predicted_tokens,
       cursor.next,      now_};
   ++counts_.arrived;
-  facts_.add(Fact::arrived, r.address, kNoNode, cursor.next);
+  facts_.add(Fact::arrived, r.address, r.address_hash, kNoNode, cursor.next);
   charge_until_now();
   const double w = weight(slot);
   unfinished_weight_ += w;
   charge(cursor.next, now_, w);  // in the frontend nobody could see it
   next_arrival(cursor, workload, t, seed_, Time{scenario_->duration.ps});
-  events_.set(arrival_slot(tenant),
-              cursor.next.is_never() ? cursor.next : cursor.next + scenario_->network.frontend);
+  schedule_arrival(tenant);
   if (sizes.prompt_tokens > longest_prompt_) {
     end_task(slot, Outcome::rejected_too_long, observer);
     return;
   }
   make_ready(slot);
   // Others that arrive in this instant join the queue before its head is chosen.
-  if (events_.first_time() > now_ || events_.first() > offer_slot()) {
+  if (events_.first_time() > now_ ||
+      events_.first_phase() > static_cast<std::uint8_t>(Phase::offer)) {
     deciding_ = offer();
   } else {
-    events_.set(offer_slot(), now_);
+    offer_at(now_);
   }
 }
 
@@ -159,34 +169,33 @@ bool Simulation::offer() {
   }
   const TaskSlot head = ready_.head();
   const Task& task = tasks_[index(head)];
-  bool any = scenario_->dispatch.allow_rejection;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const bool legal = up_[i] != 0 && ledger_.in_flight[i] < scenario_->dispatch.window &&
-                       task.prompt_tokens < too_long_[i];
-    legal_[i] = legal ? 1 : 0;
-    any = any || legal;
-  }
-  if (!any) {
+  if (!anybody_takes(task.prompt_tokens) && !scenario_->dispatch.allow_rejection) {
     return false;
   }
-  legal_[nodes_.size()] = 1;
-  legal_[nodes_.size() + 1] = scenario_->dispatch.allow_rejection ? 1 : 0;
   decision_.kind = DecisionKind::dispatch;
   decision_.now = now_;
   decision_.index = counts_.decisions;
   decision_.task = view_of(head);
-  decision_.legal = legal_;
+  decision_.legal = legal();
   charge_until_now();
   return true;
 }
 
 void Simulation::apply(const Action& action) {
   const std::size_t n = index(action.node);
-  const bool legal =
-      deciding_ && (action.kind == Action::Kind::send     ? n < nodes_.size() && legal_[n] != 0
-                    : action.kind == Action::Kind::reject ? legal_[nodes_.size() + 1] != 0
-                                                          : true);
-  if (!legal) {
+  const std::size_t nodes = nodes_.size();
+  const auto is_legal = [&] {
+    switch (action.kind) {
+      case Action::Kind::send:
+        return n < nodes && legal()[n] != 0;
+      case Action::Kind::hold:
+        return legal()[nodes] != 0;
+      case Action::Kind::reject:
+        return legal()[nodes + 1] != 0;
+    }
+    return false;
+  };
+  if (!deciding_ || !is_legal()) {
     std::fprintf(stderr, "yardmaster: illegal action at decision %llu of seed %llu\n",
                  static_cast<unsigned long long>(counts_.decisions),
                  static_cast<unsigned long long>(seed_.value));
@@ -210,7 +219,7 @@ void Simulation::apply(const Action& action) {
   }
   schedule_offer();
   if (!ready_.empty()) {
-    events_.set(offer_slot(), now_);
+    offer_at(now_);
   }
 }
 
@@ -221,7 +230,7 @@ void Simulation::schedule_offer() {
   for (const auto& [task, until] : held_) {
     at = std::min(at, until);
   }
-  events_.set(offer_slot(), at);
+  offer_at(at);
 }
 
 void Simulation::send(TaskSlot slot, NodeId n) {
@@ -243,8 +252,10 @@ void Simulation::send(TaskSlot slot, NodeId n) {
         Duration::from_seconds(kBytesPerToken * task.prompt_tokens / network.bandwidth_bytes_per_s);
   }
   ++counts_.sent;
-  facts_.add(Fact::sent, r.address, n, now_);
+  facts_.add(Fact::sent, r.address, r.address_hash, n, now_);
   ledger_.sent(n, entry_of(slot));
+  ++sent_since_[index(n)];
+  refresh_open(n);
   if (!health_[index(n)].alive) {
     health_[index(n)].lost.push_back(slot);
     return;
@@ -253,6 +264,13 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   nodes_[index(n)].catch_up_before(context(n), now_);
   nodes_[index(n)].deliver(context(n), slot, now_ + way);
   reschedule(n);
+}
+
+// The ledger's side of an end.
+void Simulation::returned(TaskSlot slot, NodeId n) {
+  ledger_.returned(n, entry_of(slot));
+  ++returned_since_[index(n)];
+  refresh_open(n);
 }
 
 void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
@@ -277,7 +295,7 @@ void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
                                              : counts_.rejected_by_policy);
     cost_.rejected += w;
   }
-  facts_.add(fact, r.address, task.node, now_);
+  facts_.add(fact, r.address, r.address_hash, task.node, now_);
   if (observer != nullptr) {
     const bool finished = outcome == Outcome::finished;
     observer->on_task({r.address, task.node, outcome, r.preemptions, task.prompt_tokens,
@@ -301,7 +319,7 @@ bool Simulation::cancel(TaskSlot slot, Observer* observer) {
     Health& health = health_[index(n)];
     const bool lost = std::erase(health.lost, slot) > 0;
     if (lost || nodes_[index(n)].cancel(context(n), slot, now_)) {
-      ledger_.returned(n, entry_of(slot));
+      returned(slot, n);
       end_task(slot, Outcome::cancelled, observer);
     }
     reschedule(n);
@@ -358,8 +376,46 @@ void Simulation::before_change(NodeId n) {
 
 void Simulation::reschedule(NodeId n) {
   const Node& node = nodes_[index(n)];
-  events_.set(output_slot(n), node.next_output());
-  events_.set(plan_slot(n), node.next_plan());
+  Time at = node.next_output();
+  Phase phase = Phase::output;
+  const Time health = health_[index(n)].next();
+  if (health < at) {
+    at = health;
+    phase = Phase::health;
+  }
+  if (node.next_plan() < at) {
+    at = node.next_plan();
+    phase = Phase::plan;
+  }
+  events_.set(index(n), at, static_cast<std::uint8_t>(phase));
+}
+
+void Simulation::schedule_arrival(std::size_t tenant) {
+  const Time next = arrivals_[tenant].next;
+  events_.set(arrival_slot(tenant), next.is_never() ? next : next + scenario_->network.frontend,
+              static_cast<std::uint8_t>(Phase::arrival));
+}
+
+void Simulation::refresh_open(NodeId n) {
+  const std::size_t i = index(n);
+  const bool open = up_[i] != 0 && ledger_.in_flight[i] < scenario_->dispatch.window;
+  open_nodes_ += open ? 1 : 0;
+  open_nodes_ -= open_[i];
+  open_[i] = open ? 1 : 0;
+}
+
+// Whether a node is open for a prompt of this length; chooses what legal() shows.
+bool Simulation::anybody_takes(std::int32_t prompt_tokens) {
+  all_fit_ = prompt_tokens < shortest_limit_;
+  if (all_fit_) {
+    return open_nodes_ > 0;
+  }
+  bool any = false;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    fitting_[i] = open_[i] != 0 && prompt_tokens < too_long_[i] ? 1 : 0;
+    any = any || fitting_[i] != 0;
+  }
+  return any;
 }
 
 void Simulation::charge_until_now() {
@@ -430,21 +486,28 @@ NodeState Simulation::node_state(NodeId n) {
 }
 
 const FleetView& Simulation::view() {
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const NodeId n = node_id(i);
-    if (board_.stale(n, now_)) {
-      before_change(n);
-      board_.show(n, now_);
-    }
+  for (NodeId n = board_.next_stale(now_); n != kNoNode; n = board_.next_stale(now_)) {
+    show_report(n);
   }
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    sent_since_[i] = static_cast<std::int32_t>(ledger_.sent_total[i] - board_.sent_at[i]);
-    returned_since_[i] =
-        static_cast<std::int32_t>(ledger_.returned_total[i] - board_.returned_at[i]);
+  if (view_.up.data() != up_.data()) {
+    bind_view();
   }
   view_.now = now_;
   view_.last_sent = ledger_.last_sent;
   view_.ready = static_cast<std::int32_t>(ready_.size());
+  return view_;
+}
+
+void Simulation::show_report(NodeId n) {
+  const std::size_t i = index(n);
+  before_change(n);
+  board_.show(n, now_);
+  sent_since_[i] = static_cast<std::int32_t>(ledger_.sent_total[i] - board_.sent_at[i]);
+  returned_since_[i] = static_cast<std::int32_t>(ledger_.returned_total[i] - board_.returned_at[i]);
+}
+
+// The view's columns are this world's own: those of a copy still are the original's.
+void Simulation::bind_view() {
   view_.report_taken = board_.taken;
   view_.running = board_.running;
   view_.waiting = board_.waiting;
@@ -461,7 +524,6 @@ const FleetView& Simulation::view() {
   view_.first_token_us = ledger_.first_token_us;
   view_.up = up_;
   view_.estimates = &estimates_;
-  return view_;
 }
 
 }  // namespace yardmaster

@@ -122,31 +122,39 @@ class Simulation {
     }
   };
 
-  // Slots of the event queue, in the order of the phases of an instant.
-  [[nodiscard]] std::size_t output_slot(NodeId n) const { return index(n); }
-  [[nodiscard]] std::size_t health_slot(NodeId n) const { return nodes_.size() + index(n); }
+  /// What happens first in an instant.
+  enum class Phase : std::uint8_t { output, health, arrival, offer, plan };
+
+  // Slots of the event queue: nodes, then tenants, then the offer.
   [[nodiscard]] std::size_t arrival_slot(std::size_t tenant) const {
-    return 2 * nodes_.size() + tenant;
+    return nodes_.size() + tenant;
   }
-  [[nodiscard]] std::size_t offer_slot() const { return 2 * nodes_.size() + arrivals_.size(); }
-  [[nodiscard]] std::size_t plan_slot(NodeId n) const { return offer_slot() + 1 + index(n); }
+  [[nodiscard]] std::size_t offer_slot() const { return nodes_.size() + arrivals_.size(); }
   [[nodiscard]] NodeContext context(NodeId n) {
     return {scenario_->kind(n).settings, requests_, facts_};
   }
 
   // The loop (simulation.cpp).
-  void handle(std::size_t slot, Observer* observer);
+  void handle(std::size_t slot, Phase phase, Observer* observer);
   void collect_outputs(NodeId n, Observer* observer);
   void arrive(std::size_t tenant, Observer* observer);
   bool offer();
   void end_task(TaskSlot slot, Outcome outcome, Observer* observer);
   void send(TaskSlot slot, NodeId n);
+  void returned(TaskSlot slot, NodeId n);
   TaskSlot new_task();
   void make_ready(TaskSlot slot);
   void release_held();
   void schedule_offer();
+  void offer_at(Time at) { events_.set(offer_slot(), at, static_cast<std::uint8_t>(Phase::offer)); }
+  void schedule_arrival(std::size_t tenant);
   void before_change(NodeId n);
   void reschedule(NodeId n);
+  void refresh_open(NodeId n);
+  [[nodiscard]] bool anybody_takes(std::int32_t prompt_tokens);
+  [[nodiscard]] std::span<const std::uint8_t> legal() const { return all_fit_ ? open_ : fitting_; }
+  void bind_view();
+  void show_report(NodeId n);
   void charge_until_now();
   void charge(Time from, Time until, double weight);
   [[nodiscard]] TaskView view_of(TaskSlot slot) const;
@@ -183,6 +191,7 @@ class Simulation {
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
   std::int32_t longest_prompt_ = 0;  // that some node takes
+  std::int32_t shortest_limit_ = 0;  // the shortest prompt that some node refuses
   ReadyQueue ready_;
   std::vector<std::pair<TaskSlot, Time>> held_;
   Ledger ledger_;
@@ -192,8 +201,12 @@ class Simulation {
   RunCounts counts_;
   Decision decision_;
   bool deciding_ = false;
-  TaskSlot rejected_ = kNoTask;      // by the last action; its row waits for an observer
-  std::vector<std::uint8_t> legal_;  // [nodes + 2]
+  TaskSlot rejected_ = kNoTask;  // by the last action; its row waits for an observer
+  // [nodes + 2], as Decision::legal. `open_` is kept as nodes go down, come up, fill and empty;
+  // `fitting_` is written for a prompt that is too long for some node, and holds for that decision.
+  std::vector<std::uint8_t> open_, fitting_;
+  std::size_t open_nodes_ = 0;
+  bool all_fit_ = true;  // the decision under way is between all open nodes
   std::vector<std::int32_t> sent_since_, returned_since_;  // [node] of the view
   FleetView view_;
   // Cost.

@@ -30,7 +30,23 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed)
     phase_[n] = {static_cast<std::int64_t>(draw.uniform() * static_cast<double>(interval_.ps))};
     next_taken_[n] = taken_at(n, 0);
     next_arrival_[n] = taken_at(n, 0) + delay_;
+    turn_.push_back(node_id(n));
   }
+  std::stable_sort(turn_.begin(), turn_.end(),
+                   [&](NodeId a, NodeId b) { return phase_[index(a)] < phase_[index(b)]; });
+}
+
+NodeId ReportBoard::next_stale(Time now) {
+  const auto arrival = [&](std::size_t turn) { return next_arrival_[index(turn_[turn])]; };
+  if (arrival(next_in_turn_) > now) {
+    // After a round that skipped reports the next in turn is not where the round ended, but where
+    // times fall back.
+    const std::size_t nodes = turn_.size();
+    while (arrival(next_in_turn_) > arrival((next_in_turn_ + nodes - 1) % nodes)) {
+      next_in_turn_ = (next_in_turn_ + 1) % nodes;
+    }
+  }
+  return arrival(next_in_turn_) <= now ? turn_[next_in_turn_] : kNoNode;
 }
 
 // The last report taken at or before `t`; -1 for none.
@@ -96,6 +112,7 @@ void ReportBoard::show(NodeId n, Time now) {
     break;
   }
   next_arrival_[i] = taken_at(i, newest + 1) + delay_;
+  next_in_turn_ = next_in_turn_ + 1 < turn_.size() ? next_in_turn_ + 1 : 0;
 }
 
 Time ReportBoard::next_arrival_after(Time now) const {

@@ -24,9 +24,11 @@ class ReportBoard {
   /// first of them; `up` false: it reports nothing. `sent` and `returned`: the ledger's totals.
   void snapshot(NodeId n, Time t, Node& node, const NodeContext&, bool up, std::int64_t sent,
                 std::int64_t returned);
-  /// Whether a newer report than the one shown may have arrived by `now`.
-  [[nodiscard]] bool stale(NodeId n, Time now) const { return next_arrival_[index(n)] <= now; }
-  /// Shows the newest report that has arrived by `now`. REQUIRES snapshots up to then.
+  /// A node of which a newer report than the one shown may have arrived by `now`: `show` it, and
+  /// ask again until kNoNode. O(1).
+  [[nodiscard]] NodeId next_stale(Time now);
+  /// Shows the newest report that has arrived by `now`. REQUIRES that `n` is next_stale(now), and
+  /// snapshots up to then.
   void show(NodeId n, Time now);
   /// When the next report of any node arrives after `now`, lost ones included.
   [[nodiscard]] Time next_arrival_after(Time now) const;
@@ -61,7 +63,10 @@ class ReportBoard {
   std::vector<Duration> phase_;                   // [node]
   std::vector<std::int64_t> last_taken_, shown_;  // [node] report numbers; -1: none
   std::vector<Time> next_taken_, next_arrival_;   // [node]
-  std::vector<Snapshot> snapshots_;               // [node][depth_]
+  // Reports arrive in turn, in the order of their phases: the next is that of turn_[next_in_turn_].
+  std::vector<NodeId> turn_;
+  std::size_t next_in_turn_ = 0;
+  std::vector<Snapshot> snapshots_;  // [node][depth_]
 };
 
 }  // namespace yardmaster
