@@ -5,20 +5,25 @@
 namespace yardmaster {
 
 NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> legal, Draw draw) {
-  double best = std::numeric_limits<double>::infinity();
-  std::uint32_t ties = 0;
-  NodeId chosen = kNoNode;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  // Two passes without branches: most scores are no candidates, and nobody can tell which.
+  double best = kInfinity;
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (legal[i] == 0 || !(scores[i] <= best) ||
-        scores[i] == std::numeric_limits<double>::infinity()) {
-      continue;
-    }
-    ties = scores[i] < best ? 1 : ties + 1;
-    best = scores[i];
-    chosen = node_id(i);
+    const double score = legal[i] != 0 ? scores[i] : kInfinity;
+    best = score < best ? score : best;
   }
-  if (ties < 2) {
-    return chosen;
+  if (best == kInfinity) {
+    return kNoNode;
+  }
+  std::uint32_t ties = 0;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const bool is_best = (legal[i] != 0) & (scores[i] == best);
+    ties += is_best ? 1 : 0;
+    last = is_best ? i : last;
+  }
+  if (ties == 1) {
+    return node_id(last);
   }
   std::uint32_t skip = draw.below(ties);
   for (std::size_t i = 0;; ++i) {

@@ -25,6 +25,9 @@ class DispatchPolicy {
   /// nodes first. `draw` is this decision's own randomness.
   virtual void score(const TaskView&, const FleetView&, std::span<const std::uint8_t> legal,
                      Draw draw, std::span<double> scores) const = 0;
+  /// Whether it reads the nodes' reports; a rule that reckons with the dispatcher's own ledger
+  /// alone says no, and its runs save their cost.
+  [[nodiscard]] virtual bool reads_reports() const { return true; }
 };
 
 /// A named dispatch rule: one line of the table.

@@ -49,7 +49,8 @@ EpisodeResult run_episode(const Scenario& scenario, Seed seed, const NamedPolicy
   const RunKey key{policy.name, seed.value};
   Rows rows(scenario, writer, key);
   NodeSampler sampler(scenario, NodeSampler::default_interval(scenario));
-  Simulation world(scenario, seed, ordering);
+  Simulation world(scenario, seed, ordering,
+                   policy.policy->reads_reports() ? Reporting::read : Reporting::unread);
   Dispatcher dispatcher(*policy.policy, seed);
 
   const auto start = std::chrono::steady_clock::now();

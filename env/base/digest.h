@@ -66,10 +66,8 @@ class FactLog {
   /// `address_hash` is hash_of(at), which whoever reports has at hand.
   void add(Fact fact, const TaskAddress& at, std::uint64_t address_hash, NodeId node, Time when) {
     digest.add(fact, address_hash, when);
-    if (sink_ != nullptr) {
-      sink_->on_fact(fact, at, node, when);
-    } else if (!running_) {
-      unheard_.push_back({fact, at, node, when});
+    if (sink_ != nullptr || !running_) [[unlikely]] {
+      tell({fact, at, node, when});
     }
   }
   /// The simulation runs, and `sink` (or nobody: null) hears the facts, those first that were made
@@ -97,6 +95,9 @@ class FactLog {
     NodeId node;
     Time when;
   };
+  // Out of line: facts are counted far more often than heard.
+  void tell(const Record& fact);
+
   FactSink* sink_ = nullptr;
   bool running_ = false;
   std::vector<Record> unheard_;

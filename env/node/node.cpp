@@ -5,7 +5,8 @@
 
 namespace yardmaster {
 
-void Node::deliver(const NodeContext& context, TaskSlot task, Time at) {
+void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now) {
+  make_plans(context, now, false);
   Request& r = context.requests[index(task)];
   r.state = RequestState::mailbox;
   r.delivered = at;
@@ -15,7 +16,7 @@ void Node::deliver(const NodeContext& context, TaskSlot task, Time at) {
 }
 
 void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>& out) {
-  catch_up_before(context, now);
+  make_plans(context, now, false);
   if (steps_ > 0 && context.settings.steps_in_flight == 1 && boundary(steps_) == now) {
     close_segment(context);  // without latency an end is seen before the plan of the same instant
   }
@@ -29,6 +30,7 @@ void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>
     }
     if (o.kind != NodeOutput::Kind::first_token && !cancels_.empty()) {
       std::erase_if(cancels_, [&](const Cancel& c) { return c.task == o.task; });
+      find_next_change();
     }
     out.push_back(o);
   }
@@ -61,6 +63,7 @@ bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
     cancels_.push_back({task, now});
     gone = false;
   }
+  find_next_change();
   reschedule(context);
   return gone;
 }
@@ -73,6 +76,7 @@ void Node::set_cost_level(const NodeContext& context, std::uint8_t level, Time n
     cost_level_ = level;
     cost_change_at_ = Time::never();
   }
+  find_next_change();
   reschedule(context);
 }
 

@@ -46,7 +46,7 @@ struct NodeCounters {
   std::int64_t chunk_pairs = 0;  // summed 2 before c + c^2: twice the (query, key) pairs of prefill
   Duration busy;                 // time in steps
   Duration busy_with_prefill;    // of that, in steps with prefill chunks
-  double kv_token_seconds = 0;   // tokens in the KV cache, integrated over busy time
+  double kv_token_ps = 0;        // tokens in the KV cache, integrated over busy time
 };
 
 /// What a node reports of itself.
@@ -64,8 +64,8 @@ class Node {
   Node(NodeId id, const NodeSettings& settings) : id_(id), free_blocks_(settings.usable_blocks) {}
 
   /// A request arrives at `at`, not before the present. Its sizes and mark are set, and it fits:
-  /// prompt + output <= max_model_len.
-  void deliver(const NodeContext&, TaskSlot, Time at);
+  /// prompt + output <= max_model_len. With `now`, plans before it are made first.
+  void deliver(const NodeContext&, TaskSlot, Time at, Time now = {});
   /// Appends what is visible at `now` or before, in order of time.
   void collect(const NodeContext&, Time now, std::vector<NodeOutput>& out);
   /// Makes all plans earlier than `now`; with `catch_up`, those at `now` too.
@@ -119,10 +119,10 @@ class Node {
   [[nodiscard]] Time boundary(std::int64_t steps) const { return start_ + segment_.total(steps); }
   [[nodiscard]] std::int64_t first_boundary(Time at) const;
   [[nodiscard]] Time cut_time(const NodeSettings&) const;
-  [[nodiscard]] PlanPoint next_plan_point(const NodeSettings&) const;
+  [[nodiscard]] PlanPoint next_plan_point(const NodeSettings&, Time cut) const;
   void set_steps(const NodeSettings&, std::int64_t steps);
   void reschedule(const NodeContext&);
-  void make_plans(const NodeContext&, Time limit, bool inclusive);
+  bool make_plans(const NodeContext&, Time limit, bool inclusive);
 
   // What (node_plan.cpp).
   void plan(const NodeContext&, Time now);
@@ -133,6 +133,7 @@ class Node {
   void stop_decoding(const NodeContext&, TaskSlot);
   void finish(const NodeContext&, TaskSlot);
   void apply_changes(const NodeContext&, Time now);
+  void find_next_change();
   void cancel_running(const NodeContext&, TaskSlot, Time now);
   void release(const NodeContext&, TaskSlot);
   void release_leaving(const NodeContext&, bool drained);
@@ -166,6 +167,7 @@ class Node {
   Time last_step_start_,
       opportunity_;  // of that step; the last instant before now when a plan could be made
   Time cost_change_at_ = Time::never(), replan_at_ = Time::never();
+  Time change_at_ = Time::never();  // the first of these two and of the cancels
   Time natural_plan_,
       segment_end_;  // written by set_steps: the plan after the segment, if nothing cuts it
   PlanPoint plan_point_{Time::never(), 0};  // written by reschedule, like the next two

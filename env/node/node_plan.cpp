@@ -17,8 +17,12 @@ std::size_t phase_of(std::int64_t offset) { return static_cast<std::size_t>(offs
 void Node::plan(const NodeContext& context, Time now) {
   close_segment(context);
   const bool drained = now >= end_;
-  apply_changes(context, now);
-  release_leaving(context, drained);
+  if (change_at_ <= now) {
+    apply_changes(context, now);
+  }
+  if (!leaving_.empty()) {
+    release_leaving(context, drained);
+  }
   const bool preempted = preempt_until_it_fits(context, now);
   hear_mailbox(context, now);
   start_ = std::max(now, end_);
@@ -47,7 +51,7 @@ void Node::close_segment(const NodeContext& context) {
     return;
   }
   const int ahead = context.settings.steps_in_flight;
-  const Time last_start = boundary(steps_ - 1);
+  const Time last_start = ahead == 1 ? boundary(steps_ - 1) : natural_plan_;
   opportunity_ = ahead == 1 ? last_start : (steps_ >= 2 ? boundary(steps_ - 2) : last_step_start_);
   last_step_start_ = last_start;
   end_ = segment_end_;
@@ -74,34 +78,35 @@ void Node::close_segment(const NodeContext& context) {
   }
 }
 
-void Node::count_segment() {
+inline void Node::count_segment() {
   const std::int64_t n = steps_;
   const std::int64_t pairs_of_steps = n * (n - 1) / 2;
   const std::int64_t context_first = decodes_ * step_ + offset_sum_;
-  const Duration length = segment_.total(n);
+  const Duration length = segment_end_ - start_;
+  std::int64_t held = context_first, grown = decodes_;
   counters_.steps += n;
   ++counters_.segments;
   counters_.decode_tokens += decodes_ * n;
   counters_.context_tokens += context_first * n + decodes_ * pairs_of_steps;
-  counters_.prefill_tokens += step_shape_.chunk_tokens * n;
-  counters_.chunk_pairs +=
-      step_shape_.chunk_pairs * n +
-      2 * static_cast<std::int64_t>(chunk_tokens_) * chunk_tokens_ * pairs_of_steps;
   counters_.busy += length;
   if (mixed_) {
+    held += step_shape_.chunk_tokens;
+    grown += step_shape_.chunk_tokens;
+    counters_.prefill_tokens += step_shape_.chunk_tokens * n;
+    counters_.chunk_pairs +=
+        step_shape_.chunk_pairs * n +
+        2 * static_cast<std::int64_t>(chunk_tokens_) * chunk_tokens_ * pairs_of_steps;
     counters_.busy_with_prefill += length;
     prefill_clock_ += length;
   }
   // Tokens held grow by `grown` a step while the steps grow too; the mean of the ends is close
   // enough for a share of memory and exact where steps are equal.
-  const auto grown = static_cast<double>(decodes_ + step_shape_.chunk_tokens);
-  const double held = static_cast<double>(context_first + step_shape_.chunk_tokens) +
-                      grown * static_cast<double>(n - 1) / 2;
-  counters_.kv_token_seconds += held * length.seconds();
+  counters_.kv_token_ps +=
+      static_cast<double>(2 * held + grown * (n - 1)) * static_cast<double>(length.ps) / 2;
 }
 
 // Its prompt is computed: it decodes from the next step on, unless its first token was its last.
-void Node::start_decoding(const NodeContext& context, TaskSlot task) {
+inline void Node::start_decoding(const NodeContext& context, TaskSlot task) {
   Request& r = context.requests[index(task)];
   if (r.finish_step < step_) {
     r.state = RequestState::leaving;
@@ -131,7 +136,7 @@ void Node::stop_decoding(const NodeContext& context, TaskSlot task) {
   r.mark = end_;
 }
 
-void Node::finish(const NodeContext& context, TaskSlot task) {
+inline void Node::finish(const NodeContext& context, TaskSlot task) {
   stop_decoding(context, task);
   Request& r = context.requests[index(task)];
   r.state = RequestState::leaving;
@@ -155,6 +160,14 @@ void Node::apply_changes(const NodeContext& context, Time now) {
     }
     cancel_running(context, cancels_[i].task, now);
     cancels_.erase(cancels_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  find_next_change();
+}
+
+void Node::find_next_change() {
+  change_at_ = std::min(cost_change_at_, replan_at_);
+  for (const Cancel& c : cancels_) {
+    change_at_ = std::min(change_at_, c.at);
   }
 }
 
@@ -201,10 +214,7 @@ void Node::release(const NodeContext& context, TaskSlot task) {
 }
 
 // Ended requests give back their seats and blocks once the engine has seen their last token.
-void Node::release_leaving(const NodeContext& context, bool drained) {
-  if (leaving_.empty()) {
-    return;
-  }
+inline void Node::release_leaving(const NodeContext& context, bool drained) {
   std::erase_if(leaving_, [&](const Leaving& l) {
     if (!drained && l.release_step > step_) {
       return false;
@@ -218,7 +228,7 @@ void Node::release_leaving(const NodeContext& context, bool drained) {
 }
 
 // Blocks that the next chunk of the long prompt takes.
-std::int32_t Node::chunk_blocks(const NodeContext& context) const {
+inline std::int32_t Node::chunk_blocks(const NodeContext& context) const {
   if (prefilling_ == kNoTask) {
     return 0;
   }
@@ -229,7 +239,7 @@ std::int32_t Node::chunk_blocks(const NodeContext& context) const {
 // Running requests come first; when their blocks do not fit, the last of the running list goes,
 // until they do. Taking victims from the tail until the rest fits is what the engine's pass in
 // order comes to.
-bool Node::preempt_until_it_fits(const NodeContext& context, Time now) {
+inline bool Node::preempt_until_it_fits(const NodeContext& context, Time now) {
   if (prefilling_ != kNoTask) {
     const Request& r = context.requests[index(prefilling_)];
     chunk_tokens_ = std::min(r.prompt_tokens + r.produced - r.computed,
@@ -272,7 +282,7 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
 }
 
 // The long prompt under way gets its chunk; with the last one it joins the decoding requests.
-void Node::continue_prefill(const NodeContext& context) {
+inline void Node::continue_prefill(const NodeContext& context) {
   if (prefilling_ == kNoTask || chunk_tokens_ == 0) {
     return;
   }
@@ -288,7 +298,7 @@ void Node::continue_prefill(const NodeContext& context) {
 }
 
 // Admits from the head of the queue while budget, seats and blocks last; nobody overtakes.
-void Node::admit(const NodeContext& context, Time now) {
+inline void Node::admit(const NodeContext& context, Time now) {
   const NodeSettings& settings = context.settings;
   std::int32_t budget = settings.max_num_batched_tokens - decodes_ - step_shape_.chunk_tokens;
   std::int64_t available = free_blocks_ - (waiting_.empty() ? 0 : decode_blocks(step_, 1));
@@ -325,7 +335,7 @@ void Node::admit(const NodeContext& context, Time now) {
 }
 
 // Lays out the steps from step_ on, as far as nothing changes.
-void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
+inline void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
   mixed_ = step_shape_.chunks > 0;
   if (mixed_) {
     start_mixed(context);
@@ -341,7 +351,7 @@ void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
   check(segment_.first.ps > 0, "a step takes no time");
 }
 
-void Node::start_mixed(const NodeContext& context) {
+inline void Node::start_mixed(const NodeContext& context) {
   const StepCost& cost = context.settings.cost[cost_level_];
   step_shape_.decodes = decodes_;
   step_shape_.context_tokens = decodes_ * step_ + offset_sum_;
@@ -363,7 +373,7 @@ void Node::start_mixed(const NodeContext& context) {
   emit_joining(context, start_ + segment_.first);
 }
 
-void Node::start_decode(const NodeSettings& settings, bool preempted) {
+inline void Node::start_decode(const NodeSettings& settings, bool preempted) {
   const StepCost& cost = settings.cost[cost_level_];
   segment_ = cost.decode(decodes_, decodes_ * step_ + offset_sum_);
   std::int64_t limit = by_finish_.front().step - step_ + 1;
@@ -378,7 +388,7 @@ void Node::start_decode(const NodeSettings& settings, bool preempted) {
 }
 
 // The requests whose last chunk is in this step get a token at its end.
-void Node::emit_joining(const NodeContext& context, Time step_end) {
+inline void Node::emit_joining(const NodeContext& context, Time step_end) {
   const Time seen = step_end + context.settings.response_latency;
   for (const TaskSlot task : joining_) {
     Request& r = context.requests[index(task)];
@@ -442,7 +452,7 @@ void Node::unlink(const NodeContext& context, TaskSlot task) {
 }
 
 // Seats and blocks that come free end a segment, for newcomers may take them.
-std::int64_t Node::steps_until_release() const {
+inline std::int64_t Node::steps_until_release() const {
   std::int64_t steps = std::numeric_limits<std::int64_t>::max();
   for (const Leaving& l : leaving_) {
     steps = std::min(steps, std::max<std::int64_t>(1, l.release_step - step_));
@@ -461,7 +471,7 @@ std::int64_t Node::decode_blocks(std::int64_t from_step, std::int64_t steps) con
 }
 
 // The longest stretch of decode steps, at least one, that the free blocks allow.
-std::int64_t Node::steps_that_fit(std::int64_t limit) const {
+inline std::int64_t Node::steps_that_fit(std::int64_t limit) const {
   const std::int64_t rounds =
       std::min(limit / 16, static_cast<std::int64_t>(free_blocks_ / decodes_));
   std::int64_t blocks = rounds * decodes_;

@@ -33,29 +33,24 @@ std::int64_t Node::first_boundary(Time at) const {
 }
 
 // The earliest thing that would make the engine plan otherwise than the segment foresees.
-Time Node::cut_time(const NodeSettings& settings) const {
-  Time cut = std::min(cost_change_at_, replan_at_);
-  for (const Cancel& c : cancels_) {
-    cut = std::min(cut, c.at);
-  }
+inline Time Node::cut_time(const NodeSettings& settings) const {
   // A newcomer counts only if it could be admitted: not behind others (first come, first served),
   // not without a seat, not in steps whose whole budget goes to a long prompt.
   if (!mailbox_.empty() && waiting_.empty() && running_ < settings.max_num_seqs &&
       !(mixed_ && prefilling_ != kNoTask)) {
-    cut = std::min(cut, mailbox_.front().at);
+    return std::min(change_at_, mailbox_.front().at);
   }
-  return cut;
+  return change_at_;
 }
 
 // When the next plan is made, and how much of the segment under way stays.
-Node::PlanPoint Node::next_plan_point(const NodeSettings& settings) const {
+inline Node::PlanPoint Node::next_plan_point(const NodeSettings& settings, Time cut) const {
   if (idle_) {
     return {mailbox_.empty() ? Time::never() : std::max(end_, mailbox_.front().at), 0};
   }
   if (steps_ == 0) {
     return {end_, 0};  // the pipeline drains: the engine waits for the last step in flight
   }
-  const Time cut = cut_time(settings);
   if (cut < natural_plan_) {
     const int ahead = settings.steps_in_flight;
     const std::int64_t ended = std::max<std::int64_t>(first_boundary(cut), 2 - ahead);
@@ -69,29 +64,36 @@ Node::PlanPoint Node::next_plan_point(const NodeSettings& settings) const {
 // The segment under way shall have this many steps.
 void Node::set_steps(const NodeSettings& settings, std::int64_t steps) {
   steps_ = static_cast<std::int32_t>(steps);
-  natural_plan_ = boundary(steps - settings.steps_in_flight + 1);
   segment_end_ = boundary(steps);
+  natural_plan_ = settings.steps_in_flight == 1 ? segment_end_ : boundary(steps - 1);
 }
 
-void Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
+// Makes the plans that are due; true: there were some, and reschedule() must follow.
+bool Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
   if (plan_point_.time > limit || (plan_point_.time == limit && !inclusive)) {
-    return;
+    return false;
   }
   do {
     if (plan_point_.steps < steps_) {
       set_steps(context.settings, plan_point_.steps);
     }
     plan(context, plan_point_.time);
-    plan_point_ = next_plan_point(context.settings);
+    plan_point_ = next_plan_point(context.settings, cut_time(context.settings));
   } while (plan_point_.time < limit || (plan_point_.time == limit && inclusive));
-  reschedule(context);
+  return true;
 }
 
 void Node::catch_up_before(const NodeContext& context, Time now) {
-  make_plans(context, now, false);
+  if (make_plans(context, now, false)) {
+    reschedule(context);
+  }
 }
 
-void Node::catch_up(const NodeContext& context, Time now) { make_plans(context, now, true); }
+void Node::catch_up(const NodeContext& context, Time now) {
+  if (make_plans(context, now, true)) {
+    reschedule(context);
+  }
+}
 
 // Finds the next output and the latest instant at which the next plan may still be made.
 void Node::reschedule(const NodeContext& context) {
@@ -99,8 +101,8 @@ void Node::reschedule(const NodeContext& context) {
   if (steps_ > 0 && !by_finish_.empty() && by_finish_.front().step == step_ + steps_ - 1) {
     next_output_ = std::min(next_output_, segment_end_ + context.settings.response_latency);
   }
-  plan_point_ = next_plan_point(context.settings);
   const Time cut = cut_time(context.settings);
+  plan_point_ = next_plan_point(context.settings, cut);
   if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) ||
       plan_point_.steps < steps_) {
     next_plan_ = plan_point_.time;

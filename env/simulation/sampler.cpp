@@ -56,10 +56,12 @@ Utilisation NodeSampler::utilisation(NodeId n, const NodeCounters& before,
   const auto share = [&](double done, double possible) {
     return possible > 0 ? done / (possible * seconds) : 0.0;
   };
-  return {.busy = (after.busy - before.busy).seconds() / seconds,
-          .compute = share(flops, kind.work.peak_flops),
-          .memory = share(after.kv_token_seconds - before.kv_token_seconds, kv_tokens),
-          .bandwidth = share(bytes, kind.work.peak_bandwidth)};
+  return {
+      .busy = (after.busy - before.busy).seconds() / seconds,
+      .compute = share(flops, kind.work.peak_flops),
+      .memory = share((after.kv_token_ps - before.kv_token_ps) / static_cast<double>(kPsPerSecond),
+                      kv_tokens),
+      .bandwidth = share(bytes, kind.work.peak_bandwidth)};
 }
 
 std::vector<Utilisation> NodeSampler::between(Time from, Time to) const {

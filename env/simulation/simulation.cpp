@@ -8,7 +8,8 @@
 
 namespace yardmaster {
 
-Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering)
+Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering,
+                       Reporting reporting)
     : scenario_(&scenario),
       seed_(seed),
       ordering_(ordering),
@@ -16,7 +17,7 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       health_(scenario.nodes()),
       up_(scenario.nodes(), 1),
       ledger_(scenario.nodes()),
-      board_(scenario, seed),
+      board_(scenario, seed, reporting),
       estimates_(scenario, seed),
       open_(scenario.nodes() + 2),
       fitting_(scenario.nodes() + 2),
@@ -78,20 +79,20 @@ const Decision& Simulation::advance(Observer* observer, Time until) {
 void Simulation::handle(std::size_t slot, Phase phase, Observer* observer) {
   switch (phase) {
     case Phase::output:
-      return collect_outputs(node_id(slot), observer);
+      return collect_outputs(node_id(slot - 1), observer);
     case Phase::health:
-      return handle_health(node_id(slot), observer);
+      return handle_health(node_id(slot - 1), observer);
     case Phase::arrival:
-      return arrive(slot - nodes_.size(), observer);
+      return arrive(slot - arrival_slot(0), observer);
     case Phase::offer:
       release_held();
       schedule_offer();
       deciding_ = offer();
       return;
     case Phase::plan: {
-      const NodeId n = node_id(slot);
+      const NodeId n = node_id(slot - 1);
       before_change(n);
-      nodes_[slot].catch_up(context(n), now_);
+      nodes_[index(n)].catch_up(context(n), now_);
       reschedule(n);
     }
   }
@@ -183,7 +184,7 @@ bool Simulation::offer() {
 
 void Simulation::apply(const Action& action) {
   const std::size_t n = index(action.node);
-  const std::size_t nodes = nodes_.size();
+  const std::size_t nodes = node_count();
   const auto is_legal = [&] {
     switch (action.kind) {
       case Action::Kind::send:
@@ -261,8 +262,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
     return;
   }
   r.book(Moment::network, now_ + way);
-  nodes_[index(n)].catch_up_before(context(n), now_);
-  nodes_[index(n)].deliver(context(n), slot, now_ + way);
+  nodes_[index(n)].deliver(context(n), slot, now_ + way, now_);
   reschedule(n);
 }
 
@@ -284,8 +284,8 @@ void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
     ++counts_.finished;
     fact = Fact::finished;
     const Duration goal = scenario_->workload.tenants[r.address.tenant].slo.e2e;
-    if (goal > Duration::zero()) {
-      cost_.late_task_s += w * std::max(0.0, (now_ - task.arrival - goal).seconds());
+    if (goal > Duration::zero() && now_ - task.arrival > goal) {
+      cost_.late_task_s += w * (now_ - task.arrival - goal).seconds();
     }
   } else if (outcome == Outcome::cancelled) {
     ++counts_.cancelled;
@@ -387,7 +387,7 @@ void Simulation::reschedule(NodeId n) {
     at = node.next_plan();
     phase = Phase::plan;
   }
-  events_.set(index(n), at, static_cast<std::uint8_t>(phase));
+  events_.set(node_slot(n), at, static_cast<std::uint8_t>(phase));
 }
 
 void Simulation::schedule_arrival(std::size_t tenant) {
@@ -411,7 +411,7 @@ bool Simulation::anybody_takes(std::int32_t prompt_tokens) {
     return open_nodes_ > 0;
   }
   bool any = false;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+  for (std::size_t i = 0; i < node_count(); ++i) {
     fitting_[i] = open_[i] != 0 && prompt_tokens < too_long_[i] ? 1 : 0;
     any = any || fitting_[i] != 0;
   }

@@ -74,8 +74,9 @@ struct NodeState {
 /// The same (scenario, seed, ordering, actions) give the same bits on every machine.
 class Simulation {
  public:
-  /// Borrows the scenario. `ordering` sorts the ready queue.
-  Simulation(const Scenario&, Seed, OrderingKey ordering);
+  /// Borrows the scenario. `ordering` sorts the ready queue. With `unread` the view's columns of
+  /// reports stay as before the first report, and the run is faster by what reports cost.
+  Simulation(const Scenario&, Seed, OrderingKey ordering, Reporting = Reporting::read);
 
   /// Runs to the next decision, or to the end. Calling it again before apply() returns the same
   /// decision. Arrivals stop at the scenario's duration; then work drains. With `until`, stops with
@@ -125,11 +126,13 @@ class Simulation {
   /// What happens first in an instant.
   enum class Phase : std::uint8_t { output, health, arrival, offer, plan };
 
-  // Slots of the event queue: nodes, then tenants, then the offer.
+  // Slots of the event queue: the offer, then nodes, then tenants.
+  static constexpr std::size_t kOfferSlot = 0;
+  [[nodiscard]] std::size_t node_count() const { return up_.size(); }
+  static std::size_t node_slot(NodeId n) { return 1 + index(n); }
   [[nodiscard]] std::size_t arrival_slot(std::size_t tenant) const {
-    return nodes_.size() + tenant;
+    return 1 + node_count() + tenant;
   }
-  [[nodiscard]] std::size_t offer_slot() const { return nodes_.size() + arrivals_.size(); }
   [[nodiscard]] NodeContext context(NodeId n) {
     return {scenario_->kind(n).settings, requests_, facts_};
   }
@@ -146,7 +149,7 @@ class Simulation {
   void make_ready(TaskSlot slot);
   void release_held();
   void schedule_offer();
-  void offer_at(Time at) { events_.set(offer_slot(), at, static_cast<std::uint8_t>(Phase::offer)); }
+  void offer_at(Time at) { events_.set(kOfferSlot, at, static_cast<std::uint8_t>(Phase::offer)); }
   void schedule_arrival(std::size_t tenant);
   void before_change(NodeId n);
   void reschedule(NodeId n);

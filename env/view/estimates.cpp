@@ -103,7 +103,7 @@ Estimates::Estimates(const Scenario& scenario, Seed seed) {
     node.context_token =
         static_cast<double>(kind.settings.cost[0].decode(1, 0).growth.ps) * node.seconds_per_ps;
     node.kv_tokens = static_cast<double>(kind.settings.usable_blocks) * kBlockTokens;
-    node.service_rate = kind.capacity_per_s / factor;
+    service_rates_.push_back(kind.capacity_per_s / factor);
     node.most_decodes =
         std::min(kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens - 1);
     fit_stall(node);
@@ -222,7 +222,7 @@ double Estimates::wait(const NodeModel& node, const LoadEstimate& now, std::size
   double places = 0;
   if (excess > 0) {
     places = now.decoding > 0 ? excess * now.mean_output * now.pace / now.decoding
-                              : excess / node.service_rate;
+                              : excess / service_rates_[i];
   }
   // Steps that are planned already: half of one on average, and those that run ahead.
   return std::max(prompts, places) + (node.settings->steps_in_flight - 0.5) * now.step;

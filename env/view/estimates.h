@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "env/base/ids.h"
@@ -102,7 +103,9 @@ class Estimates {
     return predict(n, task, view).others;
   }
   /// Saturated requests/s of the node on this workload.
-  [[nodiscard]] double service_rate(NodeId n) const { return nodes_[index(n)].service_rate; }
+  [[nodiscard]] double service_rate(NodeId n) const { return service_rates_[index(n)]; }
+  /// The same of all nodes.
+  [[nodiscard]] std::span<const double> service_rates() const { return service_rates_; }
 
  private:
   struct NodeModel {
@@ -113,7 +116,6 @@ class Estimates {
     double stall_token = 0;     //   stall_base + stall_token x + stall_context S
     double stall_context = 0;
     double kv_tokens = 0;           // that fit
-    double service_rate = 0;        // requests/s
     std::int32_t most_decodes = 1;  // beside which a chunk of prefill has room
   };
   /// Prompt tokens computed in steps that they share with decodes.
@@ -135,7 +137,8 @@ class Estimates {
   [[nodiscard]] double wait(const NodeModel&, const LoadEstimate&, std::size_t node,
                             const TaskView&, const FleetView&) const;
 
-  std::vector<NodeModel> nodes_;  // [node]
+  std::vector<NodeModel> nodes_;       // [node]
+  std::vector<double> service_rates_;  // [node] requests/s
   // Tokens of the workload's tasks.
   double mean_prompt_ = 1, mean_output_ = 1;
   double predicted_in_flight_ =

@@ -1,10 +1,11 @@
 #include "env/view/report_board.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace yardmaster {
 
-ReportBoard::ReportBoard(const Scenario& scenario, Seed seed)
+ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reporting)
     : taken(scenario.nodes(), Time::never()),
       running(scenario.nodes()),
       waiting(scenario.nodes()),
@@ -18,7 +19,7 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed)
       interval_(scenario.reports.interval),
       delay_(scenario.reports.delay),
       loss_(scenario.reports.loss),
-      depth_(static_cast<std::size_t>(delay_.ps / interval_.ps) + 2),
+      depth_(std::bit_ceil(static_cast<std::size_t>(delay_.ps / interval_.ps) + 2)),
       phase_(scenario.nodes()),
       last_taken_(scenario.nodes(), -1),
       shown_(scenario.nodes(), -1),
@@ -28,8 +29,9 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed)
   for (std::size_t n = 0; n < scenario.nodes(); ++n) {
     const Draw draw{seed, Purpose::report_phase, object_address(static_cast<std::uint32_t>(n), 0)};
     phase_[n] = {static_cast<std::int64_t>(draw.uniform() * static_cast<double>(interval_.ps))};
-    next_taken_[n] = taken_at(n, 0);
-    next_arrival_[n] = taken_at(n, 0) + delay_;
+    const bool read = reporting == Reporting::read;
+    next_taken_[n] = read ? taken_at(n, 0) : Time::never();
+    next_arrival_[n] = read ? taken_at(n, 0) + delay_ : Time::never();
     turn_.push_back(node_id(n));
   }
   std::stable_sort(turn_.begin(), turn_.end(),
@@ -55,6 +57,12 @@ std::int64_t ReportBoard::last_by(std::size_t node, Time t) const {
   return since < 0 ? -1 : since / interval_.ps;
 }
 
+// The same without a division when it is `guess`, as nearly always.
+std::int64_t ReportBoard::last_by(std::size_t node, Time t, std::int64_t guess) const {
+  const Duration since = t - taken_at(node, guess);
+  return since >= Duration::zero() && since < interval_ ? guess : last_by(node, t);
+}
+
 bool ReportBoard::lost(std::size_t node, std::int64_t report) const {
   if (loss_ <= 0) {
     return false;
@@ -68,9 +76,9 @@ bool ReportBoard::lost(std::size_t node, std::int64_t report) const {
 void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& context, bool up,
                            std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
-  const std::int64_t last = last_by(i, t);
+  const std::int64_t last = last_by(i, t, last_taken_[i] + 1);
   // Older ones than the newest that has arrived by `t` are superseded: nobody will read them.
-  std::int64_t from = last_by(i, t - delay_);
+  std::int64_t from = last_by(i, t - delay_, shown_[i]);
   while (from > last_taken_[i] && lost(i, from)) {
     --from;
   }
@@ -88,7 +96,7 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
 
 void ReportBoard::show(NodeId n, Time now) {
   const std::size_t i = index(n);
-  const std::int64_t newest = last_by(i, now - delay_);
+  const std::int64_t newest = last_by(i, now - delay_, shown_[i] + 1);
   // A node that was down has a gap in its reports; further back than this nothing fresh is found.
   constexpr std::int64_t kLookBack = 64;
   const std::int64_t oldest = std::max({shown_[i] + 1, newest - kLookBack, std::int64_t{0}});

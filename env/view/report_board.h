@@ -11,12 +11,18 @@
 
 namespace yardmaster {
 
+/// Whether anybody reads the reports of a world.
+enum class Reporting : std::uint8_t {
+  read,
+  unread,  // none is ever shown, and none costs anything
+};
+
 /// Report k of node n is taken at phase[n] + k interval and arrives `delay` later, unless it is
 /// lost.
 class ReportBoard {
  public:
   ReportBoard() = default;
-  ReportBoard(const Scenario&, Seed);
+  ReportBoard(const Scenario&, Seed, Reporting);
 
   /// Whether a report of `n` falls due by `t`: then `snapshot` must follow before the node changes.
   [[nodiscard]] bool due(NodeId n, Time t) const { return next_taken_[index(n)] <= t; }
@@ -50,17 +56,18 @@ class ReportBoard {
     return Time{phase_[node].ps + report * interval_.ps};
   }
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t) const;
+  [[nodiscard]] std::int64_t last_by(std::size_t node, Time t, std::int64_t guess) const;
   [[nodiscard]] bool lost(std::size_t node, std::int64_t report) const;
   [[nodiscard]] Snapshot& slot(std::size_t node, std::int64_t report) {
-    return snapshots_[node * depth_ + static_cast<std::size_t>(report) % depth_];
+    return snapshots_[node * depth_ + (static_cast<std::size_t>(report) & (depth_ - 1))];
   }
 
   const Scenario* scenario_ = nullptr;
   Seed seed_;
   Duration interval_{}, delay_{};
   double loss_ = 0;
-  std::size_t depth_ = 0;                         // reports under way at once, and one more
-  std::vector<Duration> phase_;                   // [node]
+  std::size_t depth_ = 0;        // a power of two above the number of reports under way at once
+  std::vector<Duration> phase_;  // [node]
   std::vector<std::int64_t> last_taken_, shown_;  // [node] report numbers; -1: none
   std::vector<Time> next_taken_, next_arrival_;   // [node]
   // Reports arrive in turn, in the order of their phases: the next is that of turn_[next_in_turn_].

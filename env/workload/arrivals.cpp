@@ -118,7 +118,9 @@ std::int64_t scaled(const Workload& workload, std::size_t row) {
 void place_row(ArrivalCursor& cursor, const Workload& workload, Seed seed, Time end) {
   cursor.next = Time::never();
   if (cursor.row < workload.trace.size()) {
-    const std::int64_t start = workload.window.ps * trace_window(workload, seed);
+    // With one window no division by their number.
+    const std::int64_t start =
+        workload.windows == 1 ? 0 : workload.window.ps * trace_window(workload, seed);
     const Time at{scaled(workload, cursor.row) - start};
     const Time window_end{workload.window.ps};
     if (at < end && at < window_end) {

@@ -7,6 +7,7 @@ namespace {
 // draw. The node choice of HEFT for one task (Topcuoglu, Hariri, Wu, TPDS 13, 2002), in tokens.
 class EarliestFinish final : public DispatchPolicy {
  public:
+  [[nodiscard]] bool reads_reports() const override { return false; }
   void score(const TaskView& task, const FleetView& view, std::span<const std::uint8_t>, Draw,
              std::span<double> scores) const override {
     for (std::size_t i = 0; i < scores.size(); ++i) {

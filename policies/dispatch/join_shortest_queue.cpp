@@ -7,6 +7,7 @@ namespace {
 // Join the shortest queue; gateways call it least request (AIBrix `least-request`).
 class JoinShortestQueue final : public DispatchPolicy {
  public:
+  [[nodiscard]] bool reads_reports() const override { return false; }
   void score(const TaskView&, const FleetView& view, std::span<const std::uint8_t>, Draw,
              std::span<double> scores) const override {
     for (std::size_t i = 0; i < scores.size(); ++i) {

@@ -12,6 +12,7 @@ constexpr double kOthersWeight = 1.0;
 // terms.
 class MarginalCost final : public DispatchPolicy {
  public:
+  [[nodiscard]] bool reads_reports() const override { return false; }
   void score(const TaskView& task, const FleetView& view, std::span<const std::uint8_t>, Draw,
              std::span<double> scores) const override {
     for (std::size_t i = 0; i < scores.size(); ++i) {

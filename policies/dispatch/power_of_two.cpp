@@ -11,6 +11,7 @@ namespace {
 // draw. M. Mitzenmacher, The power of two choices, TPDS 12, 2001; the default of Ray Serve.
 class PowerOfTwo final : public DispatchPolicy {
  public:
+  [[nodiscard]] bool reads_reports() const override { return false; }
   void score(const TaskView&, const FleetView& view, std::span<const std::uint8_t> legal, Draw draw,
              std::span<double> scores) const override {
     std::fill(scores.begin(), scores.end(), std::numeric_limits<double>::infinity());

@@ -9,6 +9,7 @@ namespace {
 // The floor of every comparison.
 class Random final : public DispatchPolicy {
  public:
+  [[nodiscard]] bool reads_reports() const override { return false; }
   void score(const TaskView&, const FleetView&, std::span<const std::uint8_t>, Draw,
              std::span<double> scores) const override {
     std::fill(scores.begin(), scores.end(), 0.0);

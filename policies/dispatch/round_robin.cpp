@@ -7,6 +7,7 @@ namespace {
 // No ties. The turn is read from the view, so that a fork cannot advance it.
 class RoundRobin final : public DispatchPolicy {
  public:
+  [[nodiscard]] bool reads_reports() const override { return false; }
   void score(const TaskView&, const FleetView& view, std::span<const std::uint8_t>, Draw,
              std::span<double> scores) const override {
     const std::size_t first = view.last_sent == kNoNode ? 0 : index(view.last_sent) + 1;

@@ -8,10 +8,12 @@ namespace {
 // 34, 1986).
 class ShortestExpectedDelay final : public DispatchPolicy {
  public:
+  [[nodiscard]] bool reads_reports() const override { return false; }
   void score(const TaskView&, const FleetView& view, std::span<const std::uint8_t>, Draw,
              std::span<double> scores) const override {
+    const std::span<const double> rates = view.estimates->service_rates();
     for (std::size_t i = 0; i < scores.size(); ++i) {
-      scores[i] = (view.in_flight[i] + 1) / view.estimates->service_rate(node_id(i));
+      scores[i] = (view.in_flight[i] + 1) / rates[i];
     }
   }
 };
