@@ -5,7 +5,8 @@
 # PRIVATE_LIBRARIES the room hides the headers. HOT: the time of a run is spent there. A room of
 # headers alone is an interface library.
 function(yardmaster_room name folder)
-  cmake_parse_arguments(PARSE_ARGV 2 room "RECURSE;HOT" "" "EXCEPT;ROOMS;LIBRARIES;PRIVATE_LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 2 room "RECURSE;HOT" ""
+                        "EXCEPT;ROOMS;LIBRARIES;PRIVATE_LIBRARIES")
   set(target yardmaster_${name})
   list(TRANSFORM room_ROOMS PREPEND yardmaster_)
   if(room_RECURSE)
