@@ -342,8 +342,8 @@ TaskSlot Simulation::new_task() {
     free_slots_.pop_back();
     return slot;
   }
-  tasks_.emplace_back();
-  requests_.emplace_back();
+  tasks_.items.emplace_back();
+  requests_.items.emplace_back();
   return static_cast<TaskSlot>(tasks_.size() - 1);
 }
 
@@ -480,7 +480,7 @@ NodeState Simulation::node_state(NodeId n) {
   before_change(n);
   node.catch_up_before(context(n), now_);
   const NodeSettings& settings = scenario_->kind(n).settings;
-  const NodeLoad load = node.load(settings, requests_, now_);
+  const NodeLoad load = node.load(settings, requests_.items, now_);
   return {health_[index(n)].alive, load.running, load.waiting,
           static_cast<double>(load.used_blocks) / settings.usable_blocks, node.counters()};
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "env/base/digest.h"
+#include "env/base/piecewise.h"
 #include "env/base/winner_tree.h"
 #include "env/node/node.h"
 #include "env/scenario/scenario.h"
@@ -134,7 +135,7 @@ class Simulation {
     return 1 + node_count() + tenant;
   }
   [[nodiscard]] NodeContext context(NodeId n) {
-    return {scenario_->kind(n).settings, requests_, facts_};
+    return {scenario_->kind(n).settings, requests_.items, facts_};
   }
 
   // The loop (simulation.cpp).
@@ -189,8 +190,8 @@ class Simulation {
   std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
   std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
   std::vector<ArrivalCursor> arrivals_;  // [tenant]
-  std::vector<Task> tasks_;              // [slot]
-  std::vector<Request> requests_;        // [slot]
+  Piecewise<Task> tasks_;                // [slot]
+  Piecewise<Request> requests_;          // [slot]
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
   std::int32_t longest_prompt_ = 0;  // that some node takes

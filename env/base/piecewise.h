@@ -1,0 +1,43 @@
+// A table that is copied often and in bulk.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+#include <vector>
+
+namespace yardmaster {
+
+/// A vector that is copied in pieces of at most 2 KiB. One large memmove is 15 times slower on AMD
+/// Zen where the target lies 1 to 31 bytes behind the source modulo 4 KiB, as vectors from malloc
+/// may: there glibc (2.36) copies with `rep movsb` (190 KB: 70 us against 4.6; EPYC, measured).
+template <class T>
+struct Piecewise {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+  std::vector<T> items;
+
+  Piecewise() = default;
+  Piecewise(const Piecewise& other) { *this = other; }
+  Piecewise(Piecewise&&) noexcept = default;
+  ~Piecewise() = default;
+  Piecewise& operator=(Piecewise&&) noexcept = default;
+  Piecewise& operator=(const Piecewise& other) {
+    constexpr std::size_t kPiece = std::max<std::size_t>(2048 / sizeof(T), 1);
+    if (this != &other) {
+      items.clear();
+      items.reserve(other.size());
+      const T* const source = other.items.data();
+      for (std::size_t i = 0; i < other.size(); i += kPiece) {
+        items.insert(items.end(), source + i, source + std::min(i + kPiece, other.size()));
+      }
+    }
+    return *this;
+  }
+
+  [[nodiscard]] std::size_t size() const { return items.size(); }
+  [[nodiscard]] T& operator[](std::size_t i) { return items[i]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const { return items[i]; }
+};
+
+}  // namespace yardmaster
