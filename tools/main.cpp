@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <exception>
 
+#include "env/base/check.h"
 #include "results/schema.h"
 #include "tools/command.h"
 #include "tools/version.h"
@@ -29,6 +31,9 @@ constexpr const char* kFooter =
 int dispatch(const Command& command) {
   try {
     return command();
+  } catch (const InternalFault& fault) {
+    fmt::print(stderr, "yardmaster: {}\n", fault.what());
+    std::abort();
   } catch (const ConfigError& error) {
     for (const std::string& fault : error.faults()) {
       fmt::print(stderr, "{}\n", fault);

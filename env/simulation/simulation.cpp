@@ -1,7 +1,7 @@
 // The loop: take the next event, let its owner handle it, stop where somebody must decide.
 #include "env/simulation/simulation.h"
 
-#include <cstdio>
+#include <string>
 
 #include "env/base/check.h"
 #include "env/base/math.h"
@@ -50,6 +50,15 @@ const Decision& Simulation::advance(Observer* observer, Time until) {
   if (deciding_) {
     return decision_;
   }
+  try {
+    run_until(until, observer);
+  } catch (const InternalFault& fault) {
+    tell_how_to_repeat(fault);
+  }
+  return decision_;
+}
+
+void Simulation::run_until(Time until, Observer* observer) {
   facts_.listen(observer != nullptr && observer->wants_facts() ? observer : nullptr);
   if (rejected_ != kNoTask) {
     end_task(std::exchange(rejected_, kNoTask), Outcome::rejected_by_policy, observer);
@@ -73,7 +82,11 @@ const Decision& Simulation::advance(Observer* observer, Time until) {
     handle(events_.first(), static_cast<Phase>(events_.first_phase()), observer);
   }
   facts_.stop();
-  return decision_;
+}
+
+void Simulation::tell_how_to_repeat(const InternalFault& fault) const {
+  throw InternalFault(std::string(fault.what()) + "; seed " + std::to_string(seed_.value) +
+                      ", decision " + std::to_string(counts_.decisions));
 }
 
 void Simulation::handle(std::size_t slot, Phase phase, Observer* observer) {
@@ -183,6 +196,14 @@ bool Simulation::offer() {
 }
 
 void Simulation::apply(const Action& action) {
+  try {
+    carry_out(action);
+  } catch (const InternalFault& fault) {
+    tell_how_to_repeat(fault);
+  }
+}
+
+void Simulation::carry_out(const Action& action) {
   const std::size_t n = index(action.node);
   const std::size_t nodes = node_count();
   const auto is_legal = [&] {
@@ -196,12 +217,7 @@ void Simulation::apply(const Action& action) {
     }
     return false;
   };
-  if (!deciding_ || !is_legal()) {
-    std::fprintf(stderr, "yardmaster: illegal action at decision %llu of seed %llu\n",
-                 static_cast<unsigned long long>(counts_.decisions),
-                 static_cast<unsigned long long>(seed_.value));
-    check(false, "the action is not legal");
-  }
+  check(deciding_ && is_legal(), "the action is not legal");
   deciding_ = false;
   ++counts_.decisions;
   decided_at_ = now_;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/base/check.h"
 #include "env/base/digest.h"
 #include "env/base/piecewise.h"
 #include "env/base/winner_tree.h"
@@ -83,7 +84,8 @@ class Simulation {
   /// decision. Arrivals stop at the scenario's duration; then work drains. With `until`, stops with
   /// `end` before the first event later than it (for training, which truncates).
   const Decision& advance(Observer* = nullptr, Time until = Time::never());
-  /// Answers the decision. REQUIRES that it is legal; otherwise aborts with seed and index.
+  /// Answers the decision. REQUIRES that it is legal. Like advance(), adds the seed and the
+  /// decision to an InternalFault that passes through.
   void apply(const Action&);
   /// Abandons a live task, wherever it is; one that runs leaves at its node's next plan. Returns
   /// false when it has ended already. REQUIRES that it is not the one being decided.
@@ -139,6 +141,9 @@ class Simulation {
   }
 
   // The loop (simulation.cpp).
+  void run_until(Time until, Observer* observer);
+  void carry_out(const Action&);
+  [[noreturn]] void tell_how_to_repeat(const InternalFault&) const;
   void handle(std::size_t slot, Phase phase, Observer* observer);
   void collect_outputs(NodeId n, Observer* observer);
   void arrive(std::size_t tenant, Observer* observer);

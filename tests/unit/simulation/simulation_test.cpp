@@ -1,0 +1,116 @@
+#include "env/simulation/simulation.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "policies/policy.h"
+#include "tests/support/chaos.h"
+#include "tests/support/scenario_builder.h"
+
+namespace yardmaster {
+namespace {
+
+OrderingKey first_come() { return find_ordering("first_come_first_served"); }
+
+/// Two kinds of node, of which the second refuses long prompts.
+Scenario unlike_nodes(std::int32_t window) {
+  NodeKind large = formula_kind(2), small = formula_kind(2);
+  small.settings.max_model_len = 600;
+  Scenario scenario = make_scenario(
+      {large, small}, {poisson_tenant(lognormal_length(500, 0.8, 4000), fixed_length(100))}, 20,
+      kSecond * 20);
+  scenario.dispatch.window = window;
+  return scenario;
+}
+
+TEST(Simulation, LegalNodesAreThoseThatAreUpHaveRoomInTheirWindowAndTakeThePrompt) {
+  const Scenario scenario = unlike_nodes(2);
+  Simulation world(scenario, Seed{3}, first_come());
+  int refused = 0, full = 0;
+  for (const Decision* d = &world.advance(); d->kind != DecisionKind::end; d = &world.advance()) {
+    const TaskView task = d->task;
+    const std::vector<std::uint8_t> legal(d->legal.begin(), d->legal.end());
+    const FleetView& view = world.view();
+    NodeId to = kNoNode;
+    for (std::size_t n = 0; n < view.nodes(); ++n) {
+      const bool room = view.in_flight[n] < scenario.dispatch.window;
+      const bool fits = task.prompt_tokens < scenario.kind(node_id(n)).settings.max_model_len;
+      ASSERT_EQ(legal[n] != 0, view.up[n] != 0 && room && fits) << n;
+      refused += fits ? 0 : 1;
+      full += room ? 0 : 1;
+      to = legal[n] != 0 ? node_id(n) : to;
+    }
+    ASSERT_NE(to, kNoNode);
+    world.apply(Action::send(to));
+  }
+  EXPECT_GT(refused, 20);
+  EXPECT_GT(full, 20);
+}
+
+TEST(Simulation, AFaultNamesTheSeedAndTheDecisionThatShowItAgain) {
+  const Scenario scenario = unlike_nodes(100);
+  Simulation world(scenario, Seed{17}, first_come());
+  for (int i = 0; i < 5; ++i) {
+    world.advance();
+    world.apply(Action::send(node_id(0)));
+  }
+  world.advance();
+  try {
+    world.apply(Action::send(node_id(99)));
+    FAIL() << "there is no such node";
+  } catch (const InternalFault& fault) {
+    const std::string what = fault.what();
+    EXPECT_NE(what.find("the action is not legal; seed 17, decision 5"), std::string::npos) << what;
+  }
+}
+
+/// What reports show, column by column.
+std::vector<double> reports_of(const FleetView& view) {
+  std::vector<double> values;
+  for (std::size_t n = 0; n < view.nodes(); ++n) {
+    values.insert(
+        values.end(),
+        {view.report_taken[n].seconds(), static_cast<double>(view.running[n]),
+         static_cast<double>(view.waiting[n]), static_cast<double>(view.kv_use[n]),
+         static_cast<double>(view.reported_prefill_tokens[n]),
+         static_cast<double>(view.sent_since[n]), static_cast<double>(view.returned_since[n])});
+  }
+  return values;
+}
+
+TEST(Simulation, ReportsShowTheSameHoweverOftenTheyAreRead) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const Scenario scenario = random_scenario(seed);
+    Simulation always(scenario, Seed{seed}, first_come());
+    Simulation seldom = always;
+    Chaos of_always{seed}, of_seldom{seed};
+    for (std::uint64_t round = 1; round < 60 && always.advance().kind != DecisionKind::end;
+         ++round) {
+      always.view();
+      run_chaos(always, of_always, round);
+      run_chaos(seldom, of_seldom, round);
+      if (round % 13 == 0) {
+        ASSERT_EQ(reports_of(always.view()), reports_of(seldom.view()))
+            << "scenario " << seed << ", decision " << round;
+      }
+    }
+    EXPECT_EQ(always.digest(), seldom.digest());
+  }
+}
+
+TEST(Simulation, ReportsThatNobodyReadsAreNotShownAndChangeNothing) {
+  const Scenario scenario = unlike_nodes(100);
+  Simulation read(scenario, Seed{5}, first_come());
+  Simulation unread(scenario, Seed{5}, first_come(), Reporting::unread);
+  Chaos of_read{5}, of_unread{5};
+  run_chaos(read, of_read, 150);
+  run_chaos(unread, of_unread, 150);
+  EXPECT_EQ(read.digest(), unread.digest());
+  EXPECT_FALSE(read.view().report_taken[0].is_never());
+  EXPECT_TRUE(unread.view().report_taken[0].is_never());
+}
+
+}  // namespace
+}  // namespace yardmaster
