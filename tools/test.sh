@@ -52,6 +52,12 @@ if ! $fast; then
   build tsan --target unit_tests yardmaster
   step "Tests: tsan"
   check tsan -L unit
+  if [[ $(uname -m) == x86_64 ]] && grep -qw avx2 /proc/cpuinfo; then
+    step "Building: x86-64-v3"
+    build v3 --target golden_tests
+    step "Tests: x86-64-v3"
+    check v3 -L golden
+  fi
 fi
 
 step "Tests: release"

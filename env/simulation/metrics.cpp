@@ -107,11 +107,13 @@ double alone_s(const Scenario& scenario, std::int32_t prompt_tokens, std::int32_
 }
 
 MetricsCollector::MetricsCollector(const Scenario& scenario) : scenario_(&scenario) {
-  // Room for what the scenario asks for, within reason: growing would copy and touch it all twice.
-  constexpr double kMost = 1 << 20;
+  // Room for what the scenario asks for, within reason: growing would copy it all, twice over. The
+  // beginning is touched now, so that a short run's time has no page faults of ours in it.
+  constexpr double kMost = 1 << 24;
+  constexpr std::size_t kTouched = 1 << 15;
   const double expected = scenario.workload.rate_per_s * scenario.duration.seconds();
-  // Touched now, so that a run's time has no page faults of ours in it.
-  finished_.resize(static_cast<std::size_t>(std::min(1.05 * expected + 64, kMost)));
+  finished_.reserve(static_cast<std::size_t>(std::min(1.05 * expected + 64, kMost)));
+  finished_.resize(std::min(kTouched, finished_.capacity()));
   finished_.clear();
 }
 
