@@ -99,6 +99,7 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
 
 void Simulation::repair(NodeId n) {
   Health& health = health_[index(n)];
+  before_change(n);
   health.alive = true;
   health.repair_at = Time::never();
   health.crash_at =

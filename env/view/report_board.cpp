@@ -25,7 +25,8 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
       shown_(scenario.nodes(), -1),
       next_taken_(scenario.nodes()),
       next_arrival_(scenario.nodes()),
-      snapshots_(scenario.nodes() * depth_) {
+      snapshots_(scenario.nodes() * depth_),
+      arrived_(scenario.nodes()) {
   for (std::size_t n = 0; n < scenario.nodes(); ++n) {
     const Draw draw{seed, Purpose::report_phase, object_address(static_cast<std::uint32_t>(n), 0)};
     phase_[n] = {static_cast<std::int64_t>(draw.uniform() * static_cast<double>(interval_.ps))};
@@ -73,12 +74,27 @@ bool ReportBoard::lost(std::size_t node, std::int64_t report) const {
   return draw.uniform() < loss_;
 }
 
+// Of the reports up to `report`, which have arrived, the newest is kept: later ones may be lost,
+// and those that are not will take its place in the ring.
+void ReportBoard::keep_arrived(std::size_t node, std::int64_t report) {
+  const auto depth = static_cast<std::int64_t>(depth_);
+  for (std::int64_t k = std::min(report, last_taken_[node]);
+       k > std::max(arrived_[node].report, last_taken_[node] - depth); --k) {
+    if (slot(node, k).report == k) {
+      arrived_[node] = slot(node, k);
+      return;
+    }
+  }
+}
+
 void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& context, bool up,
                            std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
   const std::int64_t last = last_by(i, t, last_taken_[i] + 1);
+  const std::int64_t arrived = last_by(i, t - delay_, shown_[i]);
+  keep_arrived(i, arrived);
   // Older ones than the newest that has arrived by `t` are superseded: nobody will read them.
-  std::int64_t from = last_by(i, t - delay_, shown_[i]);
+  std::int64_t from = arrived;
   while (from > last_taken_[i] && lost(i, from)) {
     --from;
   }
@@ -88,7 +104,8 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
     }
     const Time at = taken_at(i, k);
     node.catch_up_before(context, at);
-    slot(i, k) = {k, sent, returned, node.load(context.settings, context.requests, at)};
+    Snapshot& kept = k <= arrived ? arrived_[i] : slot(i, k);
+    kept = {k, sent, returned, node.load(context.settings, context.requests, at)};
   }
   last_taken_[i] = last;
   next_taken_[i] = taken_at(i, last + 1);
@@ -97,30 +114,28 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
 void ReportBoard::show(NodeId n, Time now) {
   const std::size_t i = index(n);
   const std::int64_t newest = last_by(i, now - delay_, shown_[i] + 1);
-  // A node that was down has a gap in its reports; further back than this nothing fresh is found.
-  constexpr std::int64_t kLookBack = 64;
-  const std::int64_t oldest = std::max({shown_[i] + 1, newest - kLookBack, std::int64_t{0}});
-  for (std::int64_t k = newest; k >= oldest; --k) {
-    const Snapshot& s = slot(i, k);
-    if (s.report != k) {
-      continue;
-    }
-    const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
-    const bool full = scenario_->reports.fields == ReportFields::full;
-    const auto blocks = static_cast<float>(scenario_->kind(n).settings.usable_blocks);
-    shown_[i] = k;
-    taken[i] = taken_at(i, k);
-    running[i] = s.load.running;
-    waiting[i] = s.load.waiting;
-    kv_use[i] = static_cast<float>(s.load.used_blocks) / blocks;
-    prefill_tokens[i] = dynamo ? s.load.prefill_tokens : 0;
-    context_tokens[i] = full ? s.load.context_tokens : 0;
-    sent_at[i] = s.sent;
-    returned_at[i] = s.returned;
-    break;
+  keep_arrived(i, newest);
+  if (arrived_[i].report > shown_[i]) {
+    show(n, arrived_[i]);
   }
   next_arrival_[i] = taken_at(i, newest + 1) + delay_;
   next_in_turn_ = next_in_turn_ + 1 < turn_.size() ? next_in_turn_ + 1 : 0;
+}
+
+void ReportBoard::show(NodeId n, const Snapshot& s) {
+  const std::size_t i = index(n);
+  const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
+  const bool full = scenario_->reports.fields == ReportFields::full;
+  const auto blocks = static_cast<float>(scenario_->kind(n).settings.usable_blocks);
+  shown_[i] = s.report;
+  taken[i] = taken_at(i, s.report);
+  running[i] = s.load.running;
+  waiting[i] = s.load.waiting;
+  kv_use[i] = static_cast<float>(s.load.used_blocks) / blocks;
+  prefill_tokens[i] = dynamo ? s.load.prefill_tokens : 0;
+  context_tokens[i] = full ? s.load.context_tokens : 0;
+  sent_at[i] = s.sent;
+  returned_at[i] = s.returned;
 }
 
 Time ReportBoard::next_arrival_after(Time now) const {

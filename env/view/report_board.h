@@ -58,6 +58,8 @@ class ReportBoard {
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t) const;
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t, std::int64_t guess) const;
   [[nodiscard]] bool lost(std::size_t node, std::int64_t report) const;
+  void keep_arrived(std::size_t node, std::int64_t report);
+  void show(NodeId n, const Snapshot&);
   [[nodiscard]] Snapshot& slot(std::size_t node, std::int64_t report) {
     return snapshots_[node * depth_ + (static_cast<std::size_t>(report) & (depth_ - 1))];
   }
@@ -73,7 +75,8 @@ class ReportBoard {
   // Reports arrive in turn, in the order of their phases: the next is that of turn_[next_in_turn_].
   std::vector<NodeId> turn_;
   std::size_t next_in_turn_ = 0;
-  std::vector<Snapshot> snapshots_;  // [node][depth_]
+  std::vector<Snapshot> snapshots_;  // [node][depth_]: under way when last taken
+  std::vector<Snapshot> arrived_;    // [node] the newest that had arrived when last taken
 };
 
 }  // namespace yardmaster
