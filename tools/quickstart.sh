@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scenario=scenarios/quickstart.yaml
-checkpoint=results/runs/quickstart.ckpt.json
+checkpoint=results/runs/residual_dqn.ckpt.json
+plain=results/runs/plain_dqn.ckpt.json
 output=results/runs/quickstart.h5
 baselines=round_robin,join_shortest_queue,shortest_expected_delay,marginal_cost
 held_out=1000..1019
@@ -24,11 +25,14 @@ step "Baselines on held-out seeds $held_out"
 build/release/yardmaster evaluate "$scenario" --policies "$baselines" --seeds "$held_out" \
   -o results/runs/quickstart_baselines.h5 --force
 
-step "Training a DQN on other seeds"
+step "Training a residual DQN on other seeds"
 build/release/yardmaster train "$scenario" -o "$checkpoint"
 
+step "Training a plain DQN, which starts from nothing, for comparison"
+build/release/yardmaster train "$scenario" --algorithm dqn -o "$plain"
+
 step "All of them on held-out seeds $held_out"
-build/release/yardmaster evaluate "$scenario" --policies "$baselines,$checkpoint" \
+build/release/yardmaster evaluate "$scenario" --policies "$baselines,$checkpoint,$plain" \
   --seeds "$held_out" -o "$output" --force
 
 printf '\nWrote %s; h5dump and h5py read it, results/README.md explains it.\n' "$output"
