@@ -19,8 +19,8 @@ import tempfile
 # Who may include whom: a room may include those listed, and itself.
 BASE = ["env/base"]
 HARDWARE = BASE + ["env/hardware"]
-NODE = HARDWARE + ["env/node"]
-SCENARIO = NODE + ["env/workload", "env/scenario"]
+NODE = HARDWARE + ["env/workload", "env/node"]
+SCENARIO = NODE + ["env/scenario"]
 VIEW = SCENARIO + ["env/view"]
 SIMULATION = VIEW + ["env/simulation"]
 AGENTS = SIMULATION + ["env/rl", "policies", "agents"]

@@ -31,7 +31,7 @@ namespace yardmaster {
 
 /// Where an engine's version puts blocks that become free, last block of the request first.
 enum class FreedBlocks : std::uint8_t {
-  unhashed_to_front,  // vLLM 0.20 and later: hashed ones to the back of the free queue
+  unhashed_to_front,  // vLLM 0.32: hashed ones to the back of the free queue
   all_to_back,        // vLLM 0.19
 };
 
@@ -118,6 +118,7 @@ class PrefixCache {
   struct Run {
     RunId id = kNoRun;
     std::uint32_t oldest = kNone, youngest = kNone;  // `oldest` links unused ones
+    std::int32_t end = 0;                            // of what is alive
   };
   /// Depths from the previous span's end to `end`, by walking next parts from `piece`.
   struct Span {
@@ -134,30 +135,36 @@ class PrefixCache {
   static std::size_t index(HolderId h) { return static_cast<std::size_t>(h); }
 
   // Runs: a flat hash table of indices.
-  [[nodiscard]] std::size_t bucket_of(RunId) const;
+  static std::size_t home(RunId id) {
+    return static_cast<std::size_t>(mix64(static_cast<std::uint64_t>(id)));
+  }
   [[nodiscard]] std::uint32_t find_run(RunId) const;
   std::uint32_t find_or_add_run(RunId);
+  void place_run(std::uint32_t run);
   void remove_run(std::uint32_t run);
   void rehash(std::size_t buckets);
+  void shorten_run(std::uint32_t run);
+  void note(const Run&);
 
   // Pieces.
   std::uint32_t new_piece(const Piece&);
+  void drop_piece(std::uint32_t piece);
   void append_to_run(std::uint32_t piece);
-  void remove_from_run(std::uint32_t piece);
+  std::uint32_t split(std::uint32_t head, std::int32_t at);
+  [[nodiscard]] bool may_swallow(std::uint32_t head, std::uint32_t tail) const;
+
+  // The free queue.
   void enqueue(std::uint32_t piece, std::uint32_t ahead, std::uint32_t behind);
   void dequeue(std::uint32_t piece);
-  std::uint32_t split(std::uint32_t piece, std::int32_t at);
-  [[nodiscard]] bool may_precede(std::uint32_t head, std::uint32_t tail) const;
   void free_unhashed(std::int32_t blocks);
   void free_piece(std::uint32_t piece);
-  void free_span(std::uint32_t piece, std::int32_t end);
+  void free_span(const Span&);
 
   // Holders.
   void add_span(Holder&, std::uint32_t piece, std::int32_t end);
   void hold_run(Holder&, RunId, std::int32_t limit);
   void publish_in_run(Holder&, RunId, std::int32_t up_to);
   bool extend_last_piece(Holder&, RunId, std::int32_t up_to);
-  void log(std::uint32_t run);
 
   FreedBlocks freed_ = FreedBlocks::unhashed_to_front;
   bool log_events_ = false;
