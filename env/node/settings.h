@@ -6,10 +6,9 @@
 
 #include "env/base/units.h"
 #include "env/hardware/step_cost.h"
+#include "env/workload/prompt_paths.h"
 
 namespace yardmaster {
-
-inline constexpr std::int32_t kBlockTokens = 16;
 
 /// Blocks that hold `tokens` tokens.
 constexpr std::int32_t blocks_for(std::int32_t tokens) {
