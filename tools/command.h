@@ -40,6 +40,7 @@ void add_train_command(CLI::App&, Command& chosen);
 void add_evaluate_command(CLI::App&, Command& chosen);
 void add_validate_command(CLI::App&, Command& chosen);
 void add_list_command(CLI::App&, Command& chosen);
+void add_conform_command(CLI::App&, Command& chosen);
 
 /// Something on the command line is wrong: one line for the user, exit code 2.
 class BadInput : public std::runtime_error {

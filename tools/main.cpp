@@ -20,7 +20,8 @@ constexpr const char* kDescription =
     "intervals\n"
     "  yardmaster train scenarios/quickstart.yaml -o F    learn a dispatcher\n"
     "  yardmaster validate scenarios/quickstart.yaml      every fault of a scenario\n"
-    "  yardmaster list                                    what a scenario may name";
+    "  yardmaster list                                    what a scenario may name\n"
+    "  yardmaster conform RECORDING...                    the node against an engine's scheduler";
 
 constexpr const char* kFooter =
     "Exit codes: 0 done; 1 a file could not be written or read, or interrupted; 2 the scenario, an "
@@ -59,6 +60,7 @@ int run_main(int argc, char** argv) {
   add_train_command(app, command);
   add_validate_command(app, command);
   add_list_command(app, command);
+  add_conform_command(app, command);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->footer(
         "Exit codes: 0 done, 1 failed or interrupted, 2 wrong input (nothing written).");

@@ -10,6 +10,10 @@ void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now)
   Request& r = context.requests[index(task)];
   r.state = RequestState::mailbox;
   r.delivered = at;
+  r.arrival_number = arrivals_++;
+  if (r.stop_token && r.prompt_tokens + r.output_tokens >= context.settings.max_model_len) {
+    r.stop_token = false;  // that end can be foreseen
+  }
   mailbox_.insert_sorted({task, at},
                          [](const Delivery& a, const Delivery& b) { return a.at > b.at; });
   reschedule(context);
@@ -154,6 +158,13 @@ NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& re
     used += blocks_for(computed) - blocks_for(r.computed);
     load.prefill_tokens += r.prompt_tokens + r.produced - computed;
   }
+  for (TaskSlot t = irregular_ ? first_running_ : kNoTask; t != kNoTask;
+       t = requests[index(t)].next) {
+    const Request& r = requests[index(t)];
+    if (r.state == RequestState::prefilling) {
+      load.prefill_tokens += r.prompt_tokens + r.produced - r.computed;
+    }
+  }
   load.used_blocks = static_cast<std::int32_t>(used);
   load.context_tokens = decodes_ * (step_ + begun) + offset_sum_;
   return load;
@@ -170,14 +181,13 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
   const std::int64_t first_open = step_ + steps_;  // the first step that is not yet planned
   for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
     Request& r = context.requests[index(t)];
-    const bool has_end = r.state == RequestState::decoding ||
-                         (r.state == RequestState::prefilling && t != prefilling_);
+    const bool has_end = r.state == RequestState::decoding || r.state == RequestState::joining;
     if (has_end && r.finish_step >= first_open) {
       const std::int64_t moved =
           std::max(r.finish_step + output_tokens[index(t)] - r.output_tokens, first_open);
       r.output_tokens += static_cast<std::int32_t>(moved - r.finish_step);
       r.finish_step = moved;
-    } else if (t == prefilling_) {
+    } else if (r.state == RequestState::prefilling || r.state == RequestState::stalled) {
       r.output_tokens = std::max(output_tokens[index(t)], r.produced + 1);
     }
   }

@@ -7,8 +7,9 @@
 // at any extra instant changes nothing (tests/property). All rules are stated in docs/model.md,
 // "The node".
 //
-// Not here yet, and where it will go: prefix caching (blocks taken in admit() and close_segment()),
-// priority queues and long-prefill caps (admit() and decide()), ends by stop token (finish()).
+// What is rare is not in closed form: preemption, several partly computed prompts under the
+// long-prefill cap, decodes that find no budget, the extra step after a stop token. Such steps are
+// planned one by one, rule by rule (node_literal.cpp), on the same state.
 #pragma once
 
 #include <array>
@@ -24,11 +25,47 @@
 
 namespace yardmaster {
 
+/// What one request computes in a step.
+struct PlannedEntry {
+  TaskSlot task = kNoTask;
+  std::int32_t tokens = 0, before = 0;  // computed in this step, and before it
+
+  friend bool operator==(const PlannedEntry&, const PlannedEntry&) = default;
+};
+
+/// Full blocks that an admission found in the prefix cache, in tokens.
+struct PlannedHit {
+  TaskSlot task = kNoTask;
+  std::int32_t tokens = 0;
+
+  friend bool operator==(const PlannedHit&, const PlannedHit&) = default;
+};
+
+/// A stretch of steps as it was planned. In its step j every entry has `tokens` after `before` + j
+/// tokens; admissions, preemptions and hits are those of step 0.
+struct PlannedSegment {
+  Time planned, start;  // of step 0: the schedule() call, on the device
+  Segment length;
+  std::int64_t steps = 0;  // 0: nothing was planned, only preempted
+  std::vector<PlannedEntry> entries;
+  std::vector<TaskSlot> admitted, preempted;
+  std::vector<PlannedHit> hits;
+  std::int32_t free_blocks = 0;  // right after the call of step 0
+};
+
+/// Keeps every decision of a node, for tests and `yardmaster conform`. Slots are those of the time
+/// of planning. Segments are complete up to the last one that the node has closed.
+struct NodeRecorder {
+  std::vector<PlannedSegment> segments;
+  PlannedSegment next;  // being planned
+};
+
 /// What the node works with but does not own. `requests` is indexed by TaskSlot.
 struct NodeContext {
   const NodeSettings& settings;
   std::vector<Request>& requests;
   FactLog& facts;
+  NodeRecorder* recorder = nullptr;  // null: nobody wants to know
 };
 
 /// Something that has become visible to the dispatcher, at the time it does.
@@ -64,7 +101,8 @@ class Node {
   Node(NodeId id, const NodeSettings& settings) : id_(id), free_blocks_(settings.usable_blocks) {}
 
   /// A request arrives at `at`, not before the present. Its sizes and mark are set, and it fits:
-  /// prompt + output <= max_model_len. With `now`, plans before it are made first.
+  /// prompt + output <= max_model_len. With `now`, plans before it are made first. A request that
+  /// the KV memory can never hold waits for ever, as do those behind it.
   void deliver(const NodeContext&, TaskSlot, Time at, Time now = {});
   /// Appends what is visible at `now` or before, in order of time.
   void collect(const NodeContext&, Time now, std::vector<NodeOutput>& out);
@@ -132,13 +170,16 @@ class Node {
   void start_decoding(const NodeContext&, TaskSlot);
   void stop_decoding(const NodeContext&, TaskSlot);
   void finish(const NodeContext&, TaskSlot);
+  void start_leaving(const NodeSettings&, TaskSlot, Request&);
   void apply_changes(const NodeContext&, Time now);
   void find_next_change();
   void cancel_running(const NodeContext&, TaskSlot, Time now);
   void release(const NodeContext&, TaskSlot);
   void release_leaving(const NodeContext&, bool drained);
-  bool preempt_until_it_fits(const NodeContext&, Time now);
+  [[nodiscard]] bool plain(const NodeContext&);
+  void wait_by_priority(const NodeContext&, TaskSlot);
   void preempt(const NodeContext&, TaskSlot, Time now);
+  void enter(const NodeContext&, TaskSlot, Time now);
   void continue_prefill(const NodeContext&);
   void admit(const NodeContext&, Time now);
   void start_segment(const NodeContext&, Time now, bool preempted);
@@ -147,7 +188,27 @@ class Node {
   void emit_joining(const NodeContext&, Time step_end);
   void link(const NodeContext&, TaskSlot);
   void unlink(const NodeContext&, TaskSlot);
+  void leave_batch(const NodeContext&, TaskSlot);
+  void add_chunk(const NodeSettings&, const Request&, std::int32_t tokens);
   [[nodiscard]] std::int32_t chunk_blocks(const NodeContext&) const;
+
+  // Rule by rule (node_literal.cpp).
+  struct LiteralStep;
+  bool plan_literally(const NodeContext&, Time now);
+  void serve_running(const NodeContext&, LiteralStep&);
+  [[nodiscard]] std::int32_t wanted_tokens(const NodeSettings&, const Request&,
+                                           const LiteralStep&) const;
+  [[nodiscard]] TaskSlot victim(const NodeContext&) const;
+  bool make_room(const NodeContext&, LiteralStep&, TaskSlot, std::int32_t blocks);
+  void admit_literally(const NodeContext&, LiteralStep&);
+  void carry_out(const NodeContext&, const LiteralStep&);
+  void serve(const NodeContext&, TaskSlot, std::int32_t tokens);
+  void stall(const NodeContext&, TaskSlot);
+  [[nodiscard]] std::int32_t computed(const Request&) const;
+
+  // For NodeContext::recorder (node_record.cpp).
+  void record_decodes(const NodeContext&) const;
+  void record_plan(const NodeContext&, Time now, bool preempted) const;
   [[nodiscard]] std::int64_t steps_until_release() const;
   [[nodiscard]] std::int64_t decode_blocks(std::int64_t from_step, std::int64_t steps) const;
   [[nodiscard]] std::int64_t steps_that_fit(std::int64_t limit) const;
@@ -162,6 +223,7 @@ class Node {
   std::int32_t steps_ = 0;  // 0: none
   bool mixed_ = false;      // it holds prefill chunks
   bool idle_ = true;        // nothing to do: the next plan is made at the next delivery
+  bool irregular_ = false;  // the next plan must be literal, whatever else
   std::uint8_t cost_level_ = 0, next_cost_level_ = 0;
   Time end_;  // of the last step that has been closed
   Time last_step_start_,
@@ -179,13 +241,16 @@ class Node {
   std::int64_t offset_sum_ = 0;  // their context at step s: decodes_ * s + offset_sum_
   std::array<std::int32_t, 16>
       phase_{};                   // of them, by context_offset mod 16: who needs a block when
-  std::int32_t running_ = 0;      // requests in the running list: decoding, prefilling, leaving
+  std::int32_t running_ = 0;      // requests in the running list, the leaving ones too
   std::int32_t free_blocks_ = 0;  // as if no decode step of the segment under way had been made
   TaskSlot first_running_ = kNoTask, last_running_ = kNoTask;
-  TaskSlot prefilling_ = kNoTask;  // the one partly computed prompt; last in the running list
-  std::int32_t chunk_tokens_ = 0;  // its chunk in each step of the segment
-  MixedStep step_shape_;           // the segment's first step, when it has chunks; else no chunks
-  Duration prefill_clock_;         // time in closed steps with prefill chunks
+  TaskSlot prefilling_ = kNoTask;   // the only partly computed prompt, if last in the running list
+  std::int32_t chunk_tokens_ = 0;   // its chunk in each step of the segment
+  MixedStep step_shape_;            // the segment's first step, when it has chunks; else no chunks
+  std::int32_t extra_decodes_ = 0;  // entries of a literal step that are none of decodes_
+  std::int64_t extra_context_ = 0;  // their context
+  std::uint32_t arrivals_ = 0;      // deliveries so far
+  Duration prefill_clock_;          // time in closed steps with prefill chunks
   std::vector<Finishing> by_finish_;  // heap, next to finish on top
   std::vector<TaskSlot> joining_;     // their last chunk is in the step under way
   std::vector<Leaving> leaving_;      // last token sampled, seat and blocks not yet free

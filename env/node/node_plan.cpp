@@ -23,16 +23,26 @@ void Node::plan(const NodeContext& context, Time now) {
   if (!leaving_.empty()) {
     release_leaving(context, drained);
   }
-  const bool preempted = preempt_until_it_fits(context, now);
   hear_mailbox(context, now);
   start_ = std::max(now, end_);
   step_shape_ = {};
-  continue_prefill(context);
-  if (!preempted) {
+  extra_decodes_ = 0;
+  extra_context_ = 0;
+  bool preempted = false;
+  if (plain(context)) {
+    if (context.recorder != nullptr) {
+      record_decodes(context);
+    }
+    continue_prefill(context);
     admit(context, now);
+  } else {
+    preempted = plan_literally(context, now);
   }
   opportunity_ = now;
   start_segment(context, now, preempted);
+  if (context.recorder != nullptr) {
+    record_plan(context, now, preempted);
+  }
 }
 
 // What has arrived by now waits.
@@ -40,9 +50,25 @@ void Node::hear_mailbox(const NodeContext& context, Time now) {
   while (!mailbox_.empty() && mailbox_.front().at <= now) {
     const TaskSlot task = mailbox_.front().task;
     context.requests[index(task)].state = RequestState::waiting;
-    waiting_.push_back(task);
+    if (context.settings.policy == QueuePolicy::fcfs) {
+      waiting_.push_back(task);
+    } else {
+      wait_by_priority(context, task);
+    }
     mailbox_.pop_front();
   }
+}
+
+void Node::wait_by_priority(const NodeContext& context, TaskSlot task) {
+  waiting_.insert_sorted(task, [&](TaskSlot first, TaskSlot second) {
+    const Request& a = context.requests[index(first)];
+    const Request& b = context.requests[index(second)];
+    if (a.priority != b.priority) {
+      return a.priority > b.priority;
+    }
+    return a.delivered != b.delivered ? a.delivered > b.delivered
+                                      : a.arrival_number > b.arrival_number;
+  });
 }
 
 // Settles the steps that have been made: counters, blocks, chunks, ends.
@@ -56,6 +82,9 @@ void Node::close_segment(const NodeContext& context) {
   last_step_start_ = last_start;
   end_ = segment_end_;
   count_segment();
+  if (context.recorder != nullptr) {
+    context.recorder->segments.back().steps = steps_;
+  }
   free_blocks_ -= static_cast<std::int32_t>(decode_blocks(step_, steps_));
   if (prefilling_ != kNoTask && chunk_tokens_ > 0) {
     Request& r = context.requests[index(prefilling_)];
@@ -81,13 +110,14 @@ void Node::close_segment(const NodeContext& context) {
 inline void Node::count_segment() {
   const std::int64_t n = steps_;
   const std::int64_t pairs_of_steps = n * (n - 1) / 2;
-  const std::int64_t context_first = decodes_ * step_ + offset_sum_;
+  const std::int64_t context_first = decodes_ * step_ + offset_sum_ + extra_context_;
+  const std::int32_t decodes = decodes_ + extra_decodes_;
   const Duration length = segment_end_ - start_;
-  std::int64_t held = context_first, grown = decodes_;
+  std::int64_t held = context_first, grown = decodes;
   counters_.steps += n;
   ++counters_.segments;
-  counters_.decode_tokens += decodes_ * n;
-  counters_.context_tokens += context_first * n + decodes_ * pairs_of_steps;
+  counters_.decode_tokens += decodes * n;
+  counters_.context_tokens += context_first * n + decodes * pairs_of_steps;
   counters_.busy += length;
   if (mixed_) {
     held += step_shape_.chunk_tokens;
@@ -109,8 +139,7 @@ inline void Node::count_segment() {
 inline void Node::start_decoding(const NodeContext& context, TaskSlot task) {
   Request& r = context.requests[index(task)];
   if (r.finish_step < step_) {
-    r.state = RequestState::leaving;
-    leaving_.push_back({task, step_ - 1 + context.settings.steps_in_flight});
+    start_leaving(context.settings, task, r);
     return;
   }
   r.state = RequestState::decoding;
@@ -139,10 +168,15 @@ void Node::stop_decoding(const NodeContext& context, TaskSlot task) {
 inline void Node::finish(const NodeContext& context, TaskSlot task) {
   stop_decoding(context, task);
   Request& r = context.requests[index(task)];
-  r.state = RequestState::leaving;
+  start_leaving(context.settings, task, r);
   r.last_token = end_ + context.settings.response_latency;
-  leaving_.push_back({task, step_ - 1 + context.settings.steps_in_flight});
   push_output({NodeOutput::Kind::finished, task, r.last_token});
+}
+
+inline void Node::start_leaving(const NodeSettings& settings, TaskSlot task, Request& r) {
+  r.state = RequestState::leaving;
+  leaving_.push_back({task, step_ - 1 + settings.steps_in_flight});
+  irregular_ = irregular_ || (r.stop_token && settings.steps_in_flight > 1);
 }
 
 void Node::apply_changes(const NodeContext& context, Time now) {
@@ -180,14 +214,7 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
   if (r.state == RequestState::waiting) {  // preempted since it was cancelled
     waiting_.remove_if([&](TaskSlot t) { return t == task; });
   } else if (r.state != RequestState::outside) {
-    if (r.state == RequestState::decoding) {
-      remove_from_heap(task);
-      stop_decoding(context, task);
-    } else if (r.state == RequestState::prefilling) {
-      prefilling_ = kNoTask;
-    } else {
-      std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
-    }
+    leave_batch(context, task);
     free_blocks_ += blocks_for(r.computed);
     unlink(context, task);
   }
@@ -228,7 +255,7 @@ inline void Node::release_leaving(const NodeContext& context, bool drained) {
 }
 
 // Blocks that the next chunk of the long prompt takes.
-inline std::int32_t Node::chunk_blocks(const NodeContext& context) const {
+std::int32_t Node::chunk_blocks(const NodeContext& context) const {
   if (prefilling_ == kNoTask) {
     return 0;
   }
@@ -236,48 +263,69 @@ inline std::int32_t Node::chunk_blocks(const NodeContext& context) const {
   return blocks_for(r.computed + chunk_tokens_) - blocks_for(r.computed);
 }
 
-// Running requests come first; when their blocks do not fit, the last of the running list goes,
-// until they do. Taking victims from the tail until the rest fits is what the engine's pass in
-// order comes to.
-inline bool Node::preempt_until_it_fits(const NodeContext& context, Time now) {
+// Whether the next step follows from counts alone. Sets the chunk of the long prompt under way.
+inline bool Node::plain(const NodeContext& context) {
+  const NodeSettings& settings = context.settings;
+  if (irregular_ || (settings.long_prefill_token_threshold > 0 && !waiting_.empty() &&
+                     running_ < settings.max_num_seqs)) {
+    return false;
+  }
   if (prefilling_ != kNoTask) {
     const Request& r = context.requests[index(prefilling_)];
-    chunk_tokens_ = std::min(r.prompt_tokens + r.produced - r.computed,
-                             context.settings.max_num_batched_tokens - decodes_);
+    const std::int32_t tokens = r.prompt_tokens + r.produced;
+    if (tokens >= settings.max_model_len) {
+      return false;  // no server lets such a prompt in
+    }
+    chunk_tokens_ = std::min(tokens - r.computed, settings.max_num_batched_tokens - decodes_);
   }
-  bool preempted = false;
-  while (decode_blocks(step_, 1) + chunk_blocks(context) > free_blocks_) {
-    preempt(context, last_running_, now);
-    preempted = true;
+  if (decode_blocks(step_, 1) + chunk_blocks(context) <= free_blocks_) {
+    return true;
   }
-  return preempted;
+  chunk_tokens_ = 0;
+  return false;
 }
 
+// It loses its blocks and its place; its tokens stay.
 void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
   Request& r = context.requests[index(task)];
   ++r.preemptions;
   ++counters_.preemptions;
   context.facts.add(Fact::preempted, r.address, r.address_hash, id_, now);
-  const bool has_ended = r.state == RequestState::leaving;
-  if (r.state == RequestState::decoding) {
-    remove_from_heap(task);
-    stop_decoding(context, task);
-    r.produced = static_cast<std::int32_t>(r.output_tokens - (r.finish_step - step_ + 1));
-  } else if (r.state == RequestState::prefilling) {
-    const Moment moment = r.preemptions > 1 ? Moment::recomputed : Moment::own_prefill;
-    r.book(moment, std::max(end_, r.mark));
-    prefilling_ = kNoTask;
-    chunk_tokens_ = 0;
-  } else {
-    std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+  if (context.recorder != nullptr) {
+    context.recorder->next.preempted.push_back(task);
   }
+  const bool has_ended = r.state == RequestState::leaving;
+  if (r.state == RequestState::prefilling) {
+    const Moment moment = r.preemptions > 1 ? Moment::recomputed : Moment::own_prefill;
+    r.book(moment, std::max({now, end_, r.mark}));
+  }
+  leave_batch(context, task);
   free_blocks_ += blocks_for(r.computed);
   unlink(context, task);
   r.computed = 0;
   r.state = RequestState::outside;
-  if (!has_ended) {  // else its last token is on its way: nothing to compute again
-    r.state = RequestState::waiting;
+  if (has_ended) {
+    return;  // its last token is on its way: nothing to compute again
+  }
+  r.state = RequestState::waiting;
+  if (context.settings.policy == QueuePolicy::fcfs) {
     waiting_.push_front(task);
+  } else {
+    wait_by_priority(context, task);
+  }
+}
+
+// A running request has no entry in the next step.
+void Node::leave_batch(const NodeContext& context, TaskSlot task) {
+  Request& r = context.requests[index(task)];
+  if (r.state == RequestState::decoding) {
+    remove_from_heap(task);
+    stop_decoding(context, task);
+    r.produced = static_cast<std::int32_t>(r.output_tokens - (r.finish_step - step_ + 1));
+  } else if (r.state == RequestState::leaving) {
+    std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+  } else if (task == prefilling_) {
+    prefilling_ = kNoTask;
   }
 }
 
@@ -287,13 +335,23 @@ inline void Node::continue_prefill(const NodeContext& context) {
     return;
   }
   Request& r = context.requests[index(prefilling_)];
-  step_shape_.add_chunk(r.computed, chunk_tokens_);
+  add_chunk(context.settings, r, chunk_tokens_);
+  if (context.recorder != nullptr) {
+    context.recorder->next.entries.push_back({prefilling_, chunk_tokens_, r.computed});
+  }
   if (r.computed + chunk_tokens_ == r.prompt_tokens + r.produced) {
     free_blocks_ -= chunk_blocks(context);
     r.computed += chunk_tokens_;
     joining_.push_back(prefilling_);
     prefilling_ = kNoTask;
     chunk_tokens_ = 0;
+  }
+}
+
+void Node::add_chunk(const NodeSettings& settings, const Request& r, std::int32_t tokens) {
+  step_shape_.add_chunk(r.computed, tokens);
+  if (settings.recomputed_output_is_context && r.computed >= r.prompt_tokens) {
+    step_shape_.context_tokens += r.computed;
   }
 }
 
@@ -306,22 +364,19 @@ inline void Node::admit(const NodeContext& context, Time now) {
     const TaskSlot task = waiting_.front();
     Request& r = context.requests[index(task)];
     const std::int32_t tokens = r.prompt_tokens + r.produced;
-    if (blocks_for(tokens) > available) {
+    const std::int32_t chunk = std::min(tokens, budget);
+    const std::int32_t asked =
+        blocks_for(settings.reserve_full_isl ? std::min(tokens, settings.max_model_len) : chunk);
+    if (asked + (running_ > 0 ? settings.watermark_blocks : 0) > available) {
       break;
     }
     waiting_.pop_front();
-    link(context, task);
-    if (r.first_scheduled.is_never()) {
-      r.first_scheduled = now;
-      context.facts.add(Fact::scheduled, r.address, r.address_hash, id_, now);
-      r.book(r.delivered > opportunity_ ? Moment::step_in_flight : Moment::queued, now);
-      r.book(Moment::step_in_flight, start_);
-    }
-    const std::int32_t chunk = std::min(tokens, budget);
+    enter(context, task, now);
     budget -= chunk;
-    step_shape_.add_chunk(0, chunk);
-    r.computed = 0;
-    r.state = RequestState::prefilling;
+    add_chunk(settings, r, chunk);
+    if (context.recorder != nullptr) {
+      context.recorder->next.entries.push_back({task, chunk, 0});
+    }
     if (chunk == tokens) {
       r.computed = tokens;
       free_blocks_ -= blocks_for(tokens);
@@ -334,34 +389,54 @@ inline void Node::admit(const NodeContext& context, Time now) {
   }
 }
 
+// To the end of the running list, nothing computed.
+void Node::enter(const NodeContext& context, TaskSlot task, Time now) {
+  Request& r = context.requests[index(task)];
+  link(context, task);
+  if (r.first_scheduled.is_never()) {
+    r.first_scheduled = now;
+    context.facts.add(Fact::scheduled, r.address, r.address_hash, id_, now);
+    r.book(r.delivered > opportunity_ ? Moment::step_in_flight : Moment::queued, now);
+    r.book(Moment::step_in_flight, start_);
+  }
+  r.computed = 0;
+  r.state = RequestState::prefilling;
+  if (context.recorder != nullptr) {
+    context.recorder->next.admitted.push_back(task);
+  }
+}
+
 // Lays out the steps from step_ on, as far as nothing changes.
 inline void Node::start_segment(const NodeContext& context, Time now, bool preempted) {
   mixed_ = step_shape_.chunks > 0;
   if (mixed_) {
     start_mixed(context);
-  } else if (decodes_ > 0) {
+  } else if (decodes_ + extra_decodes_ > 0) {
     start_decode(context.settings, preempted);
   } else {
     steps_ = 0;
-    idle_ = now >= end_ && waiting_.empty();
-    check(idle_ || now < end_ || preempted, "the head of the waiting queue can never be admitted");
+    idle_ = now >= end_ && !preempted;  // a head of the queue that never fits waits for ever
     return;
   }
   idle_ = false;
+  emit_joining(context, start_ + segment_.first);
   check(segment_.first.ps > 0, "a step takes no time");
 }
 
 inline void Node::start_mixed(const NodeContext& context) {
   const StepCost& cost = context.settings.cost[cost_level_];
-  step_shape_.decodes = decodes_;
-  step_shape_.context_tokens = decodes_ * step_ + offset_sum_;
-  step_shape_.sampled = decodes_ + static_cast<std::int32_t>(joining_.size());
+  step_shape_.decodes = decodes_ + extra_decodes_;
+  step_shape_.context_tokens += decodes_ * step_ + offset_sum_ + extra_context_;
+  step_shape_.sampled += decodes_ + static_cast<std::int32_t>(joining_.size());
   segment_ = {cost.mixed(step_shape_), Duration::zero()};
   std::int64_t steps = 1;
-  if (joining_.empty()) {
+  if (joining_.empty() && chunk_tokens_ > 0) {
     // One long prompt alone: its full chunks are a run of equal steps, the last chunk is not in it.
     const Request& r = context.requests[index(prefilling_)];
     std::int64_t limit = (r.prompt_tokens + r.produced - r.computed - 1) / chunk_tokens_;
+    if (context.settings.recomputed_output_is_context && r.produced > 0) {
+      limit = 1;  // its steps are not all of one cost
+    }
     if (!by_finish_.empty()) {
       limit = std::min(limit, by_finish_.front().step - step_ + 1);
     }
@@ -370,21 +445,19 @@ inline void Node::start_mixed(const NodeContext& context) {
     steps = chunk_steps_that_fit(context, limit);
   }
   set_steps(context.settings, steps);
-  emit_joining(context, start_ + segment_.first);
 }
 
 inline void Node::start_decode(const NodeSettings& settings, bool preempted) {
   const StepCost& cost = settings.cost[cost_level_];
-  segment_ = cost.decode(decodes_, decodes_ * step_ + offset_sum_);
-  std::int64_t limit = by_finish_.front().step - step_ + 1;
-  if (preempted) {
-    limit = 1;  // the next step admits again
+  segment_ =
+      cost.decode(decodes_ + extra_decodes_, decodes_ * step_ + offset_sum_ + extra_context_);
+  // After a preemption the next step admits again; the chunk of a prompt under way found no budget.
+  if (preempted || irregular_ || extra_decodes_ > 0 || prefilling_ != kNoTask) {
+    set_steps(settings, 1);
+    return;
   }
-  limit = std::min(limit, steps_until_release());
-  if (prefilling_ != kNoTask) {
-    limit = 1;  // its chunk found no budget in this step
-  }
-  set_steps(settings, steps_that_fit(limit));
+  const std::int64_t limit = by_finish_.front().step - step_ + 1;
+  set_steps(settings, steps_that_fit(std::min(limit, steps_until_release())));
 }
 
 // The requests whose last chunk is in this step get a token at its end.
@@ -392,7 +465,12 @@ inline void Node::emit_joining(const NodeContext& context, Time step_end) {
   const Time seen = step_end + context.settings.response_latency;
   for (const TaskSlot task : joining_) {
     Request& r = context.requests[index(task)];
-    r.book(r.preemptions > 0 ? Moment::recomputed : Moment::own_prefill, step_end);
+    if (r.state == RequestState::stalled) {
+      r.book(mixed_ ? Moment::others_prefill : Moment::decode, step_end);
+    } else {
+      r.book(r.preemptions > 0 ? Moment::recomputed : Moment::own_prefill, step_end);
+    }
+    r.state = RequestState::joining;
     r.finish_step = step_ + (r.output_tokens - r.produced) - 1;
     if (!r.first_token_seen) {
       r.first_token_seen = true;

@@ -34,10 +34,10 @@ std::int64_t Node::first_boundary(Time at) const {
 
 // The earliest thing that would make the engine plan otherwise than the segment foresees.
 inline Time Node::cut_time(const NodeSettings& settings) const {
-  // A newcomer counts only if it could be admitted: not behind others (first come, first served),
+  // A newcomer counts only if it could be admitted: not behind others unless it may overtake them,
   // not without a seat, not in steps whose whole budget goes to a long prompt.
-  if (!mailbox_.empty() && waiting_.empty() && running_ < settings.max_num_seqs &&
-      !(mixed_ && prefilling_ != kNoTask)) {
+  if (!mailbox_.empty() && (waiting_.empty() || settings.policy == QueuePolicy::priority) &&
+      running_ < settings.max_num_seqs && !(mixed_ && prefilling_ != kNoTask)) {
     return std::min(change_at_, mailbox_.front().at);
   }
   return change_at_;
@@ -46,7 +46,8 @@ inline Time Node::cut_time(const NodeSettings& settings) const {
 // When the next plan is made, and how much of the segment under way stays.
 inline Node::PlanPoint Node::next_plan_point(const NodeSettings& settings, Time cut) const {
   if (idle_) {
-    return {mailbox_.empty() ? Time::never() : std::max(end_, mailbox_.front().at), 0};
+    const Time due = mailbox_.empty() ? replan_at_ : std::min(replan_at_, mailbox_.front().at);
+    return {std::max(end_, due), 0};
   }
   if (steps_ == 0) {
     return {end_, 0};  // the pipeline drains: the engine waits for the last step in flight

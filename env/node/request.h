@@ -34,7 +34,16 @@ inline constexpr std::array<const char*, kMomentCount> kMomentNames = {
 using Moments = std::array<Duration, kMomentCount>;
 
 /// Where a request stands inside a node.
-enum class RequestState : std::uint8_t { outside, mailbox, waiting, prefilling, decoding, leaving };
+enum class RequestState : std::uint8_t {
+  outside,
+  mailbox,
+  waiting,
+  prefilling,  // partly computed
+  joining,     // its last chunk, or the token that it had stalled for, is in the step under way
+  decoding,    // one token in every step
+  stalled,     // decoding, but a step had no budget or memory for its token
+  leaving      // its last token is sampled
+};
 
 /// The node's record of a request. Plain data, written by node.cpp only, but for `sizes` and
 /// `mark`.
@@ -44,11 +53,14 @@ struct Request {
   // Sizes: fixed when it is sent.
   std::int32_t prompt_tokens = 0;
   std::int32_t output_tokens = 0;  // hidden truth: tokens until it ends, cut to max_model_len
+  bool stop_token = false;         // the engine cannot foresee that end
+  double priority = 0;             // small: urgent
   // Progress.
-  std::int32_t produced = 0;        // tokens sampled before it was last admitted
-  std::int32_t computed = 0;        // prefill tokens computed of the current admission
-  std::int64_t finish_step = 0;     // decoding: the step that samples the last token
-  std::int64_t context_offset = 0;  // decoding: computed tokens before step s = s + offset
+  std::uint32_t arrival_number = 0;  // among this node's deliveries
+  std::int32_t produced = 0;         // tokens sampled before it was last admitted, or stalled
+  std::int32_t computed = 0;         // prefill tokens computed of the current admission
+  std::int64_t finish_step = 0;      // decoding: the step that samples the last token
+  std::int64_t context_offset = 0;   // decoding: computed tokens before step s = s + offset
   TaskSlot previous = kNoTask, next = kNoTask;  // running list, in order of admission
   RequestState state = RequestState::outside;
   bool first_token_seen = false, cancelled = false;

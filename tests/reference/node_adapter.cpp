@@ -140,6 +140,8 @@ void FastNode::deliver(const ScriptEvent& event) {
   request.prompt_tokens = event.prompt_tokens;
   request.output_tokens =
       std::min(event.output_tokens, settings_.max_model_len - event.prompt_tokens);
+  request.stop_token = event.stop_token;
+  request.priority = event.priority;
   request.mark = event.arrives;
   slot_of_[event.id] = slot;
   facts_[event.id];

@@ -1,6 +1,5 @@
 // The fast node against the slow one: every integer of every request, over thousands of random
-// nodes, loads, memory pressures, crashes, cancellations and changes of speed; and against vLLM's
-// recordings.
+// nodes, loads, memory pressures, crashes, cancellations and changes of speed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,7 +9,6 @@
 
 #include "tests/reference/node_adapter.h"
 #include "tests/reference/random_trial.h"
-#include "tests/reference/recordings.h"
 #include "tests/reference/slow_node.h"
 
 namespace yardmaster::reference {
@@ -232,64 +230,6 @@ TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUp) {
       busy.apply(event);
     }
   }
-}
-
-/// The real server refuses what could never be served; so does the simulation, at its door.
-bool servable(const RecordedCase& c) {
-  const NodeSettings& n = c.settings;
-  return n.max_num_batched_tokens >= n.max_num_seqs &&
-         blocks_for(n.max_model_len) <= n.usable_blocks &&
-         std::all_of(c.deliveries.begin(), c.deliveries.end(),
-                     [&](const ScriptEvent& e) { return e.prompt_tokens < n.max_model_len; });
-}
-
-/// Ends by a stop token that nobody foresees are not in the fast node's rules (yet).
-bool ends_by_length(const RecordedCase& c) {
-  return std::none_of(c.deliveries.begin(), c.deliveries.end(),
-                      [](const ScriptEvent& e) { return e.stop_token; });
-}
-
-void expect_as_recorded(const RecordedCase& c, const FastNode& node) {
-  for (std::size_t i = 0; i < c.requests.size(); ++i) {
-    const RecordedRequest& want = c.requests[i];
-    const RequestFacts& got = node.facts().at(static_cast<RequestId>(i));
-    ASSERT_EQ(got.first_scheduled, want.first_scheduled) << c.id << " request " << i;
-    ASSERT_EQ(got.first_token, want.first_token) << c.id << " request " << i;
-    ASSERT_EQ(got.ended, want.last_token) << c.id << " request " << i;
-    ASSERT_EQ(got.preempted.size(), static_cast<std::size_t>(want.preemptions)) << c.id;
-  }
-}
-
-// The asynchronous recordings all hold some requests that end by a stop token. There the load is
-// replayed with ends by length, and compared with the slow node, which equals the recordings.
-TEST(NodeDifferential, FastNodeMeetsRecordedLoadsAsVllmDid) {
-  int recorded = 0, compared = 0;
-  for (const char* file : {"vllm-0.32_sync_cases.jsonl.gz", "vllm-0.32_async_cases.jsonl.gz"}) {
-    for (RecordedCase& c : read_recordings(data_folder() + "/vllm/" + file)) {
-      if (!c.plain() || !servable(c)) {
-        continue;
-      }
-      const bool exact = ends_by_length(c);
-      for (ScriptEvent& delivery : c.deliveries) {
-        delivery.stop_token = false;
-      }
-      const SlowNode slow = run_script(c.settings, c.deliveries);
-      FastNode fast(c.settings, {});
-      ASSERT_EQ(difference(slow, run(fast, c.deliveries)), "") << c.id;
-      ++compared;
-      if (exact) {
-        expect_as_recorded(c, fast);
-        ++recorded;
-      }
-    }
-  }
-  if (compared == 0) {
-    GTEST_SKIP() << "no recordings under " << data_folder();
-  }
-  std::printf("%d loads replayed, %d of them against the recorded times themselves\n", compared,
-              recorded);
-  EXPECT_GE(recorded, 20);
-  EXPECT_GE(compared - recorded, 10);
 }
 
 }  // namespace

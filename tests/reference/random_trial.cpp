@@ -26,6 +26,20 @@ StepCost random_cost(Dice& dice, const NodeSettings& n) {
                           limits);
 }
 
+/// What is not the default of an engine, each now and then.
+void random_rules(Dice& dice, NodeSettings& n) {
+  n.policy = dice.one_in(3) ? QueuePolicy::priority : QueuePolicy::fcfs;
+  n.long_prefill_token_threshold = dice.one_in(3) ? dice.pick({1, 5, 16, 40, 100}) : 0;
+  n.watermark_blocks = dice.one_in(4) ? dice.pick({1, 2, 5}) : 0;
+  n.reserve_full_isl = !dice.one_in(4);
+  n.rules.cap_binds_lone_request = dice.one_in(2);
+  n.recomputed_output_is_context = dice.one_in(2);
+  // More than memory holds: requests that wait for ever, or with reserve_full_isl off try for ever.
+  if (n.reserve_full_isl && dice.one_in(10)) {
+    n.usable_blocks = std::max(1, n.usable_blocks / 2);
+  }
+}
+
 NodeSettings random_settings(Dice& dice) {
   NodeSettings n;
   n.max_num_seqs = dice.pick({1, 2, 3, 5, 8, 16, 64});
@@ -36,6 +50,7 @@ NodeSettings random_settings(Dice& dice) {
   n.usable_blocks = blocks_for(n.max_model_len) + dice.pick({0, 0, 1, 2, 5, 20, 500});
   n.steps_in_flight = dice.tokens(1, 2);
   n.response_latency = {dice.pick({0, 0, 1000, 1'234'567})};
+  random_rules(dice, n);
   for (StepCost& cost : n.cost) {
     cost = random_cost(dice, n);
   }
@@ -56,11 +71,14 @@ std::int32_t random_length(Dice& dice, std::int32_t most) {
   }
 }
 
-ScriptEvent random_delivery(Dice& dice, const NodeSettings& n, bool decodes_only, Time at) {
+ScriptEvent random_delivery(Dice& dice, const NodeSettings& n, bool decodes_only, bool stops,
+                            Time at) {
   ScriptEvent event;
   event.at = event.arrives = at;
   event.prompt_tokens = decodes_only ? dice.tokens(1, 3) : random_length(dice, n.max_model_len - 1);
   event.output_tokens = random_length(dice, n.max_model_len - event.prompt_tokens);
+  event.stop_token = stops && dice.one_in(2);
+  event.priority = dice.tokens(0, 3);
   return event;
 }
 
@@ -72,7 +90,8 @@ Trial random_trial(std::uint64_t seed, bool mishaps) {
   trial.seed = seed;
   NodeSettings& n = trial.settings = random_settings(dice);
   const Duration step = n.cost[0].decode(1, 20).first;
-  const bool decodes_only = dice.one_in(5), flights = dice.one_in(3), grid = dice.one_in(3);
+  const bool decodes_only = dice.one_in(5), flights = dice.one_in(3), grid = dice.one_in(3),
+             stops = dice.one_in(3);
   const bool crashes = mishaps && dice.one_in(2), cancels = mishaps && dice.one_in(2),
              slows = mishaps && dice.one_in(2);
   const std::int64_t spread =
@@ -85,7 +104,7 @@ Trial random_trial(std::uint64_t seed, bool mishaps) {
       now = now +
             (grid ? step * dice.between(0, spread) : Duration{dice.between(0, spread * step.ps)});
     }
-    ScriptEvent event = random_delivery(dice, n, decodes_only, now);
+    ScriptEvent event = random_delivery(dice, n, decodes_only, stops, now);
     if (crashes && dice.one_in(12)) {
       event.kind = ScriptEvent::Kind::crash;
     } else if (slows && dice.one_in(6)) {
@@ -99,6 +118,9 @@ Trial random_trial(std::uint64_t seed, bool mishaps) {
                    0, std::min<std::int64_t>(5, static_cast<std::int64_t>(sent.size()) - 1)))];
     } else {
       event.id = static_cast<RequestId>(sent.size());
+      if (!n.reserve_full_isl) {
+        event.priority += event.id / 1000.0;  // of two equals each would evict the other for ever
+      }
       sent.push_back(event.id);
       if (flights) {
         event.arrives =
@@ -130,7 +152,10 @@ std::string describe(const Trial& trial) {
   out << "seed " << trial.seed << ": max_num_seqs " << n.max_num_seqs << ", max_num_batched_tokens "
       << n.max_num_batched_tokens << ", max_model_len " << n.max_model_len << ", usable_blocks "
       << n.usable_blocks << ", steps_in_flight " << n.steps_in_flight << ", response_latency "
-      << n.response_latency.ps << "\n";
+      << n.response_latency.ps << (n.policy == QueuePolicy::priority ? ", priority" : "")
+      << ", long_prefill_token_threshold " << n.long_prefill_token_threshold
+      << (n.rules.cap_binds_lone_request ? " for a lone one too" : "") << ", watermark "
+      << n.watermark_blocks << (n.reserve_full_isl ? "" : ", reserve_full_isl off") << "\n";
   for (std::size_t i = 0; i < n.cost.size(); ++i) {
     const Segment one = n.cost[i].decode(1, 0);
     out << "  cost " << i << ": one decode " << one.first.ps << " + " << one.growth.ps
@@ -141,7 +166,8 @@ std::string describe(const Trial& trial) {
     out << "  " << e.at.ps << " " << kNames[static_cast<std::size_t>(e.kind)];
     if (e.kind == ScriptEvent::Kind::deliver) {
       out << " " << e.id << " arrives " << e.arrives.ps << " prompt " << e.prompt_tokens
-          << " output " << e.output_tokens;
+          << " output " << e.output_tokens << (e.stop_token ? " stops" : "") << " priority "
+          << e.priority;
     } else if (e.kind == ScriptEvent::Kind::cancel) {
       out << " " << e.id;
     } else if (e.kind == ScriptEvent::Kind::cost_level) {

@@ -1,6 +1,8 @@
 #include "tests/reference/slow_node.h"
 
 #include <algorithm>
+#include <limits>
+#include <tuple>
 #include <utility>
 
 namespace yardmaster::reference {
@@ -11,6 +13,8 @@ Duration compiled_step_time(const NodeSettings& settings, const Step& step) {
     shape.sampled += entry.samples ? 1 : 0;
     if (entry.chunk) {
       ++shape.chunks;
+      shape.context_tokens +=
+          settings.recomputed_output_is_context && entry.past_prompt ? entry.before : 0;
       shape.chunk_tokens += entry.tokens;
       shape.chunk_pairs += 2 * static_cast<std::int64_t>(entry.before) * entry.tokens +
                            static_cast<std::int64_t>(entry.tokens) * entry.tokens;
@@ -177,6 +181,8 @@ void SlowNode::take_in(Time now) {
     live.prompt = live.tokens = letter.prompt_tokens;
     live.output = letter.output_tokens;
     live.stop_token = letter.stop_token;
+    live.priority = letter.priority;
+    live.number = arrivals_++;
     live.arrived = live.mark = letter.arrives;
     waiting_.push_back(letter.id);
     mailbox_.erase(mailbox_.begin());
@@ -187,6 +193,7 @@ Step SlowNode::schedule(Time now) {
   Step step;
   step.planned = now;
   std::int32_t budget = settings_.max_num_batched_tokens;
+  cap_ = chunk_cap();
   serve_running(step, budget);
   if (step.preempted.empty()) {
     admit(step, budget);
@@ -204,18 +211,24 @@ Step SlowNode::schedule(Time now) {
 }
 
 void SlowNode::serve_running(Step& step, std::int32_t& budget) {
-  for (std::size_t i = 0; i < running_.size() && budget > 0; ++i) {
-    const RequestId id = running_[i];
+  const std::vector<RequestId> order = running_;
+  for (const RequestId id : order) {
+    if (budget <= 0) {
+      return;
+    }
+    if (std::find(running_.begin(), running_.end(), id) == running_.end()) {
+      continue;  // preempted by one before it
+    }
     const Live& live = live_[id];
     const bool last_token_on_its_way =
         live.placeholders > 0 && !live.stop_token &&
         live.computed + 2 - live.placeholders >= live.prompt + live.output;
-    const std::int32_t tokens = std::min({live.tokens + live.placeholders - live.computed, budget,
-                                          settings_.max_model_len - 1 - live.computed});
+    const std::int32_t tokens = std::min({live.tokens + live.placeholders - live.computed, cap_,
+                                          budget, settings_.max_model_len - 1 - live.computed});
     if (last_token_on_its_way || tokens <= 0) {
       continue;
     }
-    if (!make_room(id, tokens, step)) {
+    if (!make_room(id, tokens, step, budget)) {
       return;
     }
     add_entry(step, id, tokens);
@@ -223,24 +236,58 @@ void SlowNode::serve_running(Step& step, std::int32_t& budget) {
   }
 }
 
-bool SlowNode::make_room(RequestId id, std::int32_t tokens, Step& step) {
+bool SlowNode::make_room(RequestId id, std::int32_t tokens, Step& step, std::int32_t& budget) {
   for (;;) {
     const Live& live = live_[id];
     if (blocks_for(live.computed + tokens) - live.blocks <= free_blocks_) {
       return true;
     }
-    const bool itself = running_.back() == id;
-    preempt_last(step);
-    if (itself) {
+    const RequestId victim = next_victim();
+    preempt(victim, step, budget);
+    if (victim == id) {
       return false;
     }
   }
 }
 
-void SlowNode::preempt_last(Step& step) {
-  const RequestId victim = running_.back();
-  running_.pop_back();
+std::int32_t SlowNode::chunk_cap() const {
+  const std::int32_t threshold = settings_.long_prefill_token_threshold;
+  const bool alone = running_.size() + waiting_.size() <= 1;
+  if (threshold == 0 || (alone && !settings_.rules.cap_binds_lone_request)) {
+    return std::numeric_limits<std::int32_t>::max();
+  }
+  return threshold;
+}
+
+RequestId SlowNode::next_victim() const {
+  if (settings_.policy == QueuePolicy::fcfs) {
+    return running_.back();
+  }
+  return *std::max_element(running_.begin(), running_.end(), [&](RequestId a, RequestId b) {
+    const Live &x = live_.at(a), &y = live_.at(b);
+    return std::tie(x.priority, x.arrived) < std::tie(y.priority, y.arrived);
+  });
+}
+
+RequestId SlowNode::next_to_admit() const {
+  if (settings_.policy == QueuePolicy::fcfs) {
+    return waiting_.front();
+  }
+  return *std::min_element(waiting_.begin(), waiting_.end(), [&](RequestId a, RequestId b) {
+    const Live &x = live_.at(a), &y = live_.at(b);
+    return std::tie(x.priority, x.arrived, x.number) < std::tie(y.priority, y.arrived, y.number);
+  });
+}
+
+void SlowNode::preempt(RequestId victim, Step& step, std::int32_t& budget) {
+  std::erase(running_, victim);
   release(victim);
+  const auto entry = std::find_if(step.entries.begin(), step.entries.end(),
+                                  [&](const Entry& e) { return e.id == victim; });
+  if (entry != step.entries.end()) {
+    budget += entry->tokens;
+    step.entries.erase(entry);
+  }
   Live& live = live_[victim];
   if (live.computed < live.at_admission) {
     const Time until = std::max({step.planned, device_free_, live.mark});
@@ -256,14 +303,17 @@ void SlowNode::preempt_last(Step& step) {
 void SlowNode::admit(Step& step, std::int32_t& budget) {
   while (budget > 0 && !waiting_.empty() &&
          static_cast<std::int32_t>(running_.size()) < settings_.max_num_seqs) {
-    const RequestId id = waiting_.front();
+    const RequestId id = next_to_admit();
     Live& live = live_[id];
-    if (blocks_for(std::min(live.tokens, settings_.max_model_len)) > free_blocks_) {
+    const std::int32_t tokens = std::min({live.tokens, cap_, budget});
+    const std::int32_t whole = std::min(live.tokens, settings_.max_model_len);
+    const std::int32_t kept = running_.empty() ? 0 : settings_.watermark_blocks;
+    if (blocks_for(tokens) + kept > free_blocks_ ||
+        (settings_.reserve_full_isl && blocks_for(whole) + kept > free_blocks_)) {
       return;
     }
-    const std::int32_t tokens = std::min(live.tokens, budget);
     live.at_admission = live.tokens;
-    waiting_.pop_front();
+    std::erase(waiting_, id);
     running_.push_back(id);
     step.admitted.push_back(id);
     if (facts_[id].first_scheduled.is_never()) {
@@ -336,6 +386,9 @@ void SlowNode::cancel(RequestId id, Time when) {
   } else if (is_waiting(id)) {
     end(id, End::cancelled, when);
     forget_unseen(id, when);
+    if (in_flight_.empty()) {
+      plan_due_ = when;  // it may have held up those behind it
+    }
   } else {
     live_[id].cancel_asked = true;
   }

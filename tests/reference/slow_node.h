@@ -2,10 +2,8 @@
 // counter for each request. It is what the fast node of env/node is compared with, integer by
 // integer.
 //
-// The rules are those of vLLM's V1 scheduler as ../shared/data/vllm/README.md states them: first
-// come first served, no prefix caching, no cap on long prefills, no watermark, admission asks for
-// the whole sequence to fit. It is itself validated on that page's recordings
-// (recordings_test.cpp).
+// The rules are those of vLLM's V1 scheduler as ../shared/data/vllm/README.md states them. It is
+// itself validated on that page's recordings (recordings_test.cpp).
 #pragma once
 
 #include <cstdint>
@@ -37,7 +35,8 @@ struct ScriptEvent {
   RequestId id = 0;                // deliver, cancel
   std::int32_t prompt_tokens = 0;  // deliver
   std::int32_t output_tokens = 0;  // deliver: tokens until it ends
-  bool stop_token = false;         // deliver: its end cannot be foreseen (recordings only)
+  bool stop_token = false;         // deliver: its end cannot be foreseen
+  double priority = 0;             // deliver
   std::int32_t level = 0;          // cost_level: index into NodeSettings::cost
 };
 
@@ -63,6 +62,7 @@ struct Entry {
   bool chunk = false;                   // still computing what it had when it was admitted
   bool samples = false;
   std::int32_t epoch = 0;    // preemptions of the request when this was planned
+  std::int32_t blocks = 0;   // taken for it
   bool past_prompt = false;  // computed before >= prompt
 };
 
@@ -109,7 +109,9 @@ class SlowNode {
   struct Live {
     std::int32_t prompt = 0, output = 0;
     bool stop_token = false;
-    std::int32_t tokens = 0;  // prompt and received output
+    double priority = 0;
+    std::uint32_t number = 0;  // in order of arrival
+    std::int32_t tokens = 0;   // prompt and received output
     std::int32_t computed = 0;
     std::int32_t placeholders = 0;  // sampled, not yet received
     std::int32_t blocks = 0;
@@ -124,10 +126,13 @@ class SlowNode {
   void take_in(Time now);
   Step schedule(Time now);
   void serve_running(Step& step, std::int32_t& budget);
-  bool make_room(RequestId id, std::int32_t tokens, Step& step);
+  bool make_room(RequestId id, std::int32_t tokens, Step& step, std::int32_t& budget);
   void admit(Step& step, std::int32_t& budget);
   void add_entry(Step& step, RequestId id, std::int32_t tokens);
-  void preempt_last(Step& step);
+  void preempt(RequestId victim, Step& step, std::int32_t& budget);
+  [[nodiscard]] RequestId next_victim() const;
+  [[nodiscard]] RequestId next_to_admit() const;
+  [[nodiscard]] std::int32_t chunk_cap() const;
   void book(RequestId id, Moment moment, Time until);
   void book_admission(RequestId id, const Step& step);
   void book_step(const Step& step, Time end);
@@ -155,6 +160,8 @@ class SlowNode {
   std::map<RequestId, RequestFacts> facts_;
   std::vector<Step> steps_;
   std::int64_t tokens_ = 0;
+  std::int32_t cap_ = 0;  // of the call under way
+  std::uint32_t arrivals_ = 0;
 };
 
 /// Runs a script from an idle node to the end.

@@ -1,0 +1,30 @@
+// What a node tells a recorder.
+#include "env/node/node.h"
+
+namespace yardmaster {
+
+// The decodes of the step that is being planned, in the order of the running list.
+void Node::record_decodes(const NodeContext& context) const {
+  for (TaskSlot task = first_running_; task != kNoTask; task = context.requests[index(task)].next) {
+    const Request& r = context.requests[index(task)];
+    if (r.state == RequestState::decoding) {
+      context.recorder->next.entries.push_back({task, 1, computed(r)});
+    }
+  }
+}
+
+void Node::record_plan(const NodeContext& context, Time now, bool preempted) const {
+  NodeRecorder& recorder = *context.recorder;
+  if (steps_ > 0 || preempted) {
+    PlannedSegment& planned = recorder.next;
+    planned.planned = now;
+    planned.start = start_;
+    planned.length = steps_ > 0 ? segment_ : Segment{};
+    planned.free_blocks =
+        free_blocks_ - static_cast<std::int32_t>(decode_blocks(step_, 1)) - chunk_blocks(context);
+    recorder.segments.push_back(std::move(planned));
+  }
+  recorder.next = {};
+}
+
+}  // namespace yardmaster

@@ -1,0 +1,71 @@
+// Recorded decisions of an engine's own scheduler: the input of `yardmaster conform`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/node/node.h"
+
+namespace yardmaster {
+
+/// One schedule() call that planned or preempted something. Requests are slots: their indices in
+/// the case.
+struct RecordedStep {
+  Time planned, start;
+  Duration lasts;
+  std::vector<PlannedEntry> entries;
+  std::vector<TaskSlot> admitted, preempted;
+  std::vector<PlannedHit> hits;
+  std::int32_t free_blocks = 0;  // right after the call
+
+  friend bool operator==(const RecordedStep&, const RecordedStep&) = default;
+};
+
+/// What a request met; never() where it did not happen.
+struct RequestOutcome {
+  Time first_scheduled = Time::never();                          // the schedule() call
+  Time first_token = Time::never(), last_token = Time::never();  // ends of the steps
+  std::int32_t produced = 0, preemptions = 0;
+  std::int32_t cached_tokens = 0;  // hits of its first admission
+  bool stuck = false;              // unfinished, although nothing more can happen
+
+  friend bool operator==(const RequestOutcome&, const RequestOutcome&) = default;
+};
+
+/// A request as it was sent.
+struct RecordedRequest {
+  Time arrival;
+  std::int32_t prompt_tokens = 0, output_tokens = 0;
+  double priority = 0;
+  bool stop_token = false;
+  std::vector<std::pair<std::int64_t, std::int32_t>>
+      blocks;  // runs of ids of full blocks: first, count
+  RequestOutcome outcome;
+};
+
+/// One run of one scheduler.
+struct RecordedCase {
+  std::string id, regime, engine;
+  NodeSettings settings;  // the cost on both levels
+  Duration step_cost, entry_cost, token_cost, context_cost;
+  std::vector<RecordedRequest> requests;
+  std::vector<RecordedStep> steps;
+};
+
+/// Reads a file of cases, one JSON object a line, plain or gzipped, and hands over one by one. The
+/// format is in docs/model.md, "Recordings". Throws BadInput with file and line.
+void read_recordings(const std::string& path, const std::function<void(const RecordedCase&)>& use);
+
+/// What the node decides of the case: the same form, from its own plans.
+struct Replay {
+  std::vector<RecordedStep> steps;
+  std::vector<RequestOutcome> outcomes;
+};
+
+/// Runs the case through a Node. Gives up some steps after the recorded ones.
+Replay replay(const RecordedCase&);
+
+}  // namespace yardmaster
