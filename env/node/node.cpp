@@ -52,6 +52,7 @@ bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
     mailbox_.remove_if([&](const Delivery& d) { return d.task == task; });
   } else if (r.state == RequestState::waiting) {
     waiting_.remove_if([&](TaskSlot t) { return t == task; });
+    waiting_tokens_ -= r.prompt_tokens + r.produced;
     // A preempted one may still have its first token on the way.
     outputs_.remove_if([&](const NodeOutput& o) {
       if (o.task == task) {
@@ -144,10 +145,7 @@ NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& re
   load.running = running_;
   load.waiting = static_cast<std::int32_t>(waiting_.size());
   std::int64_t used = settings.usable_blocks - free_blocks_ + decode_blocks(step_, begun);
-  for (std::size_t i = 0; i < waiting_.size(); ++i) {
-    const Request& r = requests[index(waiting_[i])];
-    load.prefill_tokens += r.prompt_tokens + r.produced;
-  }
+  load.prefill_tokens = waiting_tokens_;
   for (std::size_t i = 0; i < mailbox_.size() && mailbox_[i].at < at; ++i) {
     ++load.waiting;
     load.prefill_tokens += requests[index(mailbox_[i].task)].prompt_tokens;

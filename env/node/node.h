@@ -256,6 +256,7 @@ class Node {
   std::vector<Leaving> leaving_;      // last token sampled, seat and blocks not yet free
   std::vector<Cancel> cancels_;       // at the next plan
   Ring<TaskSlot> waiting_;
+  std::int64_t waiting_tokens_ = 0;  // to compute for those, whole sequences
   Ring<Delivery> mailbox_;    // on their way or not yet seen, by time
   Ring<NodeOutput> outputs_;  // decided and not yet collected, by time
   NodeCounters counters_;

@@ -128,6 +128,7 @@ void Node::admit_literally(const NodeContext& context, LiteralStep& step) {
       return;
     }
     waiting_.pop_front();
+    waiting_tokens_ -= tokens;
     enter(context, task, step.now);
     step.entries.push_back({task, chunk, 0, blocks_for(chunk)});
     step.budget -= chunk;

@@ -49,7 +49,9 @@ void Node::plan(const NodeContext& context, Time now) {
 void Node::hear_mailbox(const NodeContext& context, Time now) {
   while (!mailbox_.empty() && mailbox_.front().at <= now) {
     const TaskSlot task = mailbox_.front().task;
-    context.requests[index(task)].state = RequestState::waiting;
+    Request& r = context.requests[index(task)];
+    r.state = RequestState::waiting;
+    waiting_tokens_ += r.prompt_tokens + r.produced;
     if (context.settings.policy == QueuePolicy::fcfs) {
       waiting_.push_back(task);
     } else {
@@ -213,6 +215,7 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
   }
   if (r.state == RequestState::waiting) {  // preempted since it was cancelled
     waiting_.remove_if([&](TaskSlot t) { return t == task; });
+    waiting_tokens_ -= r.prompt_tokens + r.produced;
   } else if (r.state != RequestState::outside) {
     leave_batch(context, task);
     free_blocks_ += blocks_for(r.computed);
@@ -308,6 +311,7 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
     return;  // its last token is on its way: nothing to compute again
   }
   r.state = RequestState::waiting;
+  waiting_tokens_ += r.prompt_tokens + r.produced;
   if (context.settings.policy == QueuePolicy::fcfs) {
     waiting_.push_front(task);
   } else {
@@ -371,6 +375,7 @@ inline void Node::admit(const NodeContext& context, Time now) {
       break;
     }
     waiting_.pop_front();
+    waiting_tokens_ -= tokens;
     enter(context, task, now);
     budget -= chunk;
     add_chunk(settings, r, chunk);
