@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Speed on one trace: `yardmaster run` against the bare loop (tests/benchmark/bare_loop.h), which
-# does the least that can be done. Prints the best of several runs of each and their ratio.
+# does the least that can be done. Prints the best of several runs of each, taken in turn and each in
+# a process of its own, and their ratio.
 #
 #   tools/bench.sh TRACE [RUNS]     TRACE: an Azure CSV, plain or gzipped
 #
 # Exit code 1 when the ratio is below a third.
 set -euo pipefail
 if (($# < 1)); then
-  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 trace=$(realpath "$1")
-runs=${2:-5}
+runs=${2:-9}
 cd "$(dirname "$0")/.."
 
 cmake --preset release >/dev/null
@@ -20,15 +21,14 @@ cmake --build --preset release --target yardmaster bare_loop >/dev/null
 # The largest value of a numeric key over several JSON documents.
 best() { grep -oE "\"$1\": *[0-9.e+]+" | grep -oE '[0-9.e+]+$' | sort -g | tail -n 1; }
 
-measure() {
-  for ((i = 0; i < runs; ++i)); do
-    "$@"
-  done
-}
-
-bare=$(measure build/release/tests/benchmark/bare_loop "$trace" | best requests_per_s)
-full=$(measure build/release/yardmaster run scenarios/azure_conversation.yaml \
-  --set "workload.trace=$trace" --json | best requests_per_wall_s)
+bare=() full=()
+for ((i = 0; i < runs; ++i)); do
+  bare+=("$(build/release/tests/benchmark/bare_loop "$trace")")
+  full+=("$(build/release/yardmaster run scenarios/azure_conversation.yaml \
+    --set "workload.trace=$trace" --json)")
+done
+bare=$(printf '%s\n' "${bare[@]}" | best requests_per_s)
+full=$(printf '%s\n' "${full[@]}" | best requests_per_wall_s)
 
 awk -v bare="$bare" -v full="$full" 'BEGIN {
   printf "bare loop       %10.0f requests/s\n", bare

@@ -14,9 +14,9 @@ class Ring {
  public:
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] T& operator[](std::size_t i) { return slots_[(head_ + i) & (slots_.size() - 1)]; }
+  [[nodiscard]] T& operator[](std::size_t i) { return slots_[(head_ + i) & mask_]; }
   [[nodiscard]] const T& operator[](std::size_t i) const {
-    return slots_[(head_ + i) & (slots_.size() - 1)];
+    return slots_[(head_ + i) & mask_];
   }
   [[nodiscard]] const T& front() const { return (*this)[0]; }
   [[nodiscard]] const T& back() const { return (*this)[count_ - 1]; }
@@ -28,12 +28,12 @@ class Ring {
   }
   void push_front(const T& value) {
     grow_if_full();
-    head_ = (head_ + slots_.size() - 1) & (slots_.size() - 1);
+    head_ = (head_ + mask_) & mask_;
     ++count_;
     (*this)[0] = value;
   }
   void pop_front() {
-    head_ = (head_ + 1) & (slots_.size() - 1);
+    head_ = (head_ + 1) & mask_;
     --count_;
   }
   /// Inserts behind all that are not `after` it: a stable sorted insertion from the back.
@@ -61,7 +61,7 @@ class Ring {
 
  private:
   void grow_if_full() {
-    if (count_ < slots_.size()) {
+    if (count_ <= mask_ && !slots_.empty()) {
       return;
     }
     std::vector<T> larger(slots_.empty() ? 8 : slots_.size() * 2);
@@ -69,10 +69,12 @@ class Ring {
       larger[i] = (*this)[i];
     }
     slots_ = std::move(larger);
+    mask_ = slots_.size() - 1;
     head_ = 0;
   }
 
   std::vector<T> slots_;
+  std::size_t mask_ = 0;  // their number, less one
   std::size_t head_ = 0, count_ = 0;
 };
 

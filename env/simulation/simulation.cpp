@@ -442,7 +442,7 @@ void Simulation::charge_until_now() {
 }
 
 void Simulation::charge(Time from, Time until, double weight) {
-  cost_.unfinished_task_s += weight * (until - from).seconds();
+  unfinished_task_ps_ += weight * static_cast<double>((until - from).ps);
   charges_.push_back({from, until, weight});
 }
 
@@ -467,6 +467,7 @@ LedgerEntry Simulation::entry_of(TaskSlot slot) const {
 
 CostIntegral Simulation::cost() const {
   CostIntegral cost = cost_;
+  cost.unfinished_task_s = unfinished_task_ps_ / static_cast<double>(kPsPerSecond);
   const double tau = scenario_->objective.discount_time.seconds();
   for (const Charge& c : charges_) {
     if (tau <= 0) {

@@ -225,7 +225,8 @@ class Simulation {
   };
   Time charged_until_, decided_at_;
   double unfinished_weight_ = 0;
-  CostIntegral cost_;                // but for discounted_task_s
+  double unfinished_task_ps_ = 0;    // of CostIntegral, as yet in ps
+  CostIntegral cost_;                // but for the first two
   std::vector<Charge> charges_;      // since the last decision
   std::vector<NodeOutput> outputs_;  // scratch, empty between events
 };
