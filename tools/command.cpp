@@ -59,15 +59,30 @@ void append_seeds(std::vector<std::uint64_t>& seeds, const std::string& part) {
 
 }  // namespace
 
-void ScenarioOptions::add_to(CLI::App& app) {
-  app.add_option("scenario", file, "Scenario, a YAML file (docs/scenario.md)")
-      ->required()
-      ->type_name("FILE");
+namespace {
+
+void add_set(CLI::App& app, std::vector<std::string>& set) {
   app.add_option("--set", set, "Replace one value of the scenario; may be repeated")
       ->type_name("KEY.PATH=VALUE")
       ->take_all()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+}  // namespace
+
+void ScenarioOptions::add_to(CLI::App& app) {
+  app.add_option("scenario", file, "Scenario, a YAML file (docs/scenario.md)")
+      ->required()
+      ->type_name("FILE");
+  add_set(app, set);
+}
+
+void ScenarioOptions::add_as_option(CLI::App& app, bool required) {
+  app.add_option("--scenario", file, "Scenario, a YAML file (docs/scenario.md)")
+      ->required(required)
+      ->type_name("FILE");
+  add_set(app, set);
 }
 
 std::vector<Override> ScenarioOptions::overrides() const {

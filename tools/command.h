@@ -41,6 +41,8 @@ void add_evaluate_command(CLI::App&, Command& chosen);
 void add_validate_command(CLI::App&, Command& chosen);
 void add_list_command(CLI::App&, Command& chosen);
 void add_conform_command(CLI::App&, Command& chosen);
+void add_calibrate_command(CLI::App&, Command& chosen);
+void add_validate_node_command(CLI::App&, Command& chosen);
 
 /// Something on the command line is wrong: one line for the user, exit code 2.
 class BadInput : public std::runtime_error {
@@ -55,6 +57,8 @@ struct ScenarioOptions {
 
   /// Declares FILE and --set.
   void add_to(CLI::App&);
+  /// The same with FILE behind --scenario.
+  void add_as_option(CLI::App&, bool required = true);
   /// The --set options. Throws BadInput for one without `=`.
   [[nodiscard]] std::vector<Override> overrides() const;
   /// Reads the scenario. Throws ConfigError, or BadInput for a --set without `=`.

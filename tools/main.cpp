@@ -61,6 +61,8 @@ int run_main(int argc, char** argv) {
   add_validate_command(app, command);
   add_list_command(app, command);
   add_conform_command(app, command);
+  add_calibrate_command(app, command);
+  add_validate_node_command(app, command);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->footer(
         "Exit codes: 0 done, 1 failed or interrupted, 2 wrong input (nothing written).");

@@ -242,6 +242,8 @@ def check_catalogue_sources(tree):
             if not opener:
                 continue
             indent, key = len(opener.group(1)), opener.group(2)
+            if indent == 0 and key == "profiles":
+                continue  # the section that its entries stand in, each with a source
             if not has_source(lines[number:], indent):
                 yield f"{name}:{number}: {key} has no source"
 

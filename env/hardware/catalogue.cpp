@@ -1,7 +1,9 @@
 #include "env/hardware/catalogue.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -93,6 +95,8 @@ GpuSpec read_gpu(Section& s, const std::string& name) {
   gpu.large = s.get<bool>({.key = "large",
                            .doc = "Engines choose their larger default limits on it.",
                            .fallback = false});
+  gpu.multiprocessors = s.get<std::int32_t>(
+      {.key = "multiprocessors", .doc = "0: not known.", .fallback = 0, .min = 0});
   gpu.power_w =
       s.get<yaml::Watts>({.key = "power", .doc = "Power cap.", .fallback = yaml::Watts{0}}).value;
   gpu.price_usd_per_h =
@@ -128,6 +132,12 @@ ModelSpec read_model(Section& s, const std::string& name) {
   model.kv_heads = whole(s, "kv_heads", "Key and value heads.");
   model.head_dim = whole(s, "head_dim", "Width of a head.");
   model.intermediate = whole(s, "intermediate", "Width of the feed-forward layer.");
+  s.optional_section("experts", "Mixture of experts; absent: a dense model.", [&](Section& e) {
+    source(e);
+    model.experts = whole(e, "count", "Of each layer.");
+    model.experts_per_token = whole(e, "per_token", "Those that a token is sent to.");
+    model.expert_intermediate = whole(e, "intermediate", "Width of one.");
+  });
   model.vocabulary = whole(s, "vocabulary", "Tokens.");
   model.max_context_tokens = whole(s, "max_context_tokens", "Prompt and output together, at most.");
   model.weights =
@@ -136,6 +146,9 @@ ModelSpec read_model(Section& s, const std::string& name) {
       s.choice({.key = "kv", .doc = "Number format of the KV cache.", .fallback = "bf16"}, formats);
   if (s.sound() && model.active_parameters > model.parameters) {
     s.fault("active_parameters", "more than all parameters");
+  }
+  if (s.sound() && model.experts_per_token > model.experts) {
+    s.fault("experts", "a token is sent to more experts than there are");
   }
   return model;
 }
@@ -164,6 +177,74 @@ EngineSpec read_engine(Section& s, const std::string& name) {
                                              .min = 0.01,
                                              .max = 1.0});
   return engine;
+}
+
+/// An axis of a table: places from small to large.
+std::vector<double> read_axis(Section& s, std::string_view key, std::string_view doc) {
+  std::vector<double> axis = s.list_of<double>({.key = key, .doc = doc, .min = 0.0}, {});
+  const auto falls = std::adjacent_find(axis.begin(), axis.end(), std::greater_equal<>());
+  if (s.sound() && (axis.size() < 2 || falls != axis.end())) {
+    s.fault(key, "must hold two places at least, each larger than the one before");
+  }
+  return axis;
+}
+
+/// Microseconds at each place of some axes.
+std::vector<double> read_times(Section& s, std::string_view key, std::string_view doc,
+                               std::size_t places) {
+  std::vector<double> times = s.list_of<double>({.key = key, .doc = doc, .min = 0.0}, {});
+  if (s.sound() && times.size() != places) {
+    s.fault(key, "has " + std::to_string(times.size()) + " values (expected " +
+                     std::to_string(places) + ", one for each place of its axes)");
+  }
+  return times;
+}
+
+void read_attention_tables(Section& s, StepProfile& p) {
+  p.decodes = read_axis(s, "decodes", "Sequences.");
+  p.contexts = read_axis(s, "contexts", "Tokens of each.");
+  p.decode_us = read_times(s, "decode_us", "Attention of decode-only steps, by the two above.",
+                           p.decodes.size() * p.contexts.size());
+  p.chunks = read_axis(s, "chunks", "Tokens of the largest chunk.");
+  p.histories = read_axis(s, "histories", "Tokens of that prompt computed before.");
+  p.mixed_decodes = read_axis(s, "mixed_decodes", "Sequences that decode beside it.");
+  p.mixed_contexts = read_axis(s, "mixed_contexts", "Tokens of each.");
+  p.mixed_us = read_times(
+      s, "mixed_us", "Attention of steps with a chunk, by the four above, the last one fastest.",
+      p.chunks.size() * p.histories.size() * p.mixed_decodes.size() * p.mixed_contexts.size());
+  const auto number = [&](std::string_view key, std::string_view doc) {
+    return s.get<double>({.key = key, .doc = doc, .fallback = 0.0, .min = 0.0});
+  };
+  p.other_token_us = number("other_token_us", "Further chunks of a step, a token.");
+  p.other_pair_us = number("other_pair_us", "The same, half a (query, key) pair.");
+  p.unsplit_decodes = s.get<std::int32_t>(
+      {.key = "unsplit_decodes",
+       .doc = "Decodes from which the kernel does not split contexts; 0: it always does.",
+       .fallback = 0,
+       .min = 0});
+  p.skew_us = number("skew_us", "From then on, a token by which the longest exceeds the mean.");
+  p.floor_us = number("floor_us", "From then on, at least, a token of the longest.");
+}
+
+StepProfile read_profile(Section& s, const std::string& name) {
+  StepProfile p;
+  p.name = name;
+  source(s);
+  p.gpu = s.get<std::string>({.key = "gpu", .doc = "A GPU of the catalogue."});
+  p.model = s.get<std::string>({.key = "model", .doc = "A model of the catalogue."});
+  p.tensor_parallel = s.get<std::int32_t>(
+      {.key = "tensor_parallel", .doc = "GPUs of one node.", .fallback = 1, .min = 1});
+  p.tokens = read_axis(s, "tokens", "Of a step; between two the next one counts.");
+  p.dense_us = read_times(s, "dense_us", "Kernels of all layers but attention, and the embedding.",
+                          p.tokens.size());
+  if (s.has("experts_us") || s.describing()) {
+    p.experts_us = read_times(s, "experts_us", "Experts of all layers; absent: a dense model.",
+                              p.tokens.size());
+  }
+  p.sequences = read_axis(s, "sequences", "Entries of the batch.");
+  p.head_us = read_times(s, "head_us", "Output head and sampler.", p.sequences.size());
+  read_attention_tables(s, p);
+  return p;
 }
 
 template <class Spec>
@@ -198,6 +279,7 @@ std::string catalogue_folder(const std::string& scenario_path) {
 }
 
 void load_catalogue(const std::string& folder, Catalogue& catalogue, yaml::Faults& faults) {
+  catalogue.folder = folder;
   for (const char* kind : {"gpus", "models", "engines"}) {
     const std::string path = folder + "/" + kind + ".yaml";
     yaml::Node root;
@@ -207,6 +289,25 @@ void load_catalogue(const std::string& folder, Catalogue& catalogue, yaml::Fault
     Section section(root, faults);
     read_catalogue(section, catalogue);
   }
+}
+
+std::string profile_name(const std::string& gpu, const std::string& model, int tensor_parallel) {
+  return gpu + "_" + model + "_tp" + std::to_string(tensor_parallel);
+}
+
+const StepProfile* find_profile(Catalogue& catalogue, const std::string& name,
+                                yaml::Faults& faults) {
+  const std::string path = catalogue.folder + "/profiles/" + name + ".yaml";
+  std::error_code ignored;
+  if (find_entry(catalogue.profiles, name) == nullptr && !catalogue.folder.empty() &&
+      std::filesystem::exists(path, ignored)) {
+    const yaml::Node tree = yaml::parse_file(path, faults);
+    Section section(tree, faults);
+    read_catalogue(section, catalogue);
+    section.finish();
+  }
+  const auto* entry = find_entry(catalogue.profiles, name);
+  return entry != nullptr ? &entry->spec : nullptr;
 }
 
 void read_catalogue(Section& s, Catalogue& catalogue) {
@@ -222,6 +323,11 @@ void read_catalogue(Section& s, Catalogue& catalogue) {
     EngineSpec engine = read_engine(entry, name);
     keep(catalogue.engines, std::move(engine), entry.resolved());
   });
+  s.named("profiles", "Measured step times of a GPU, model and degree, made by `calibrate`.",
+          "NAME", [&](Section& entry, const std::string& name) {
+            StepProfile profile = read_profile(entry, name);
+            keep(catalogue.profiles, std::move(profile), entry.resolved());
+          });
 }
 
 }  // namespace yardmaster

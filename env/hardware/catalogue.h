@@ -7,6 +7,7 @@
 
 #include "env/base/yaml.h"
 #include "env/hardware/hardware.h"
+#include "env/hardware/profile.h"
 
 namespace yardmaster {
 
@@ -23,6 +24,8 @@ struct Catalogue {
   std::vector<CatalogueEntry<GpuSpec>> gpus;
   std::vector<CatalogueEntry<ModelSpec>> models;
   std::vector<CatalogueEntry<EngineSpec>> engines;
+  std::vector<CatalogueEntry<StepProfile>> profiles;  // of the shipped ones, those asked for
+  std::string folder;                                 // where the shipped ones are
 };
 
 /// The entry of that name; null when there is none.
@@ -42,7 +45,12 @@ const CatalogueEntry<Spec>* find_entry(const std::vector<CatalogueEntry<Spec>>& 
 std::string catalogue_folder(const std::string& scenario_path);
 /// Reads gpus.yaml, models.yaml and engines.yaml of a folder.
 void load_catalogue(const std::string& folder, Catalogue&, yaml::Faults&);
-/// Reads the sections `gpus`, `models` and `engines`.
+/// The profile of that name, read from `profiles/NAME.yaml` in the catalogue's folder unless it is
+/// known; null when there is none.
+const StepProfile* find_profile(Catalogue&, const std::string& name, yaml::Faults&);
+/// The name that a profile of this GPU, model and degree has.
+std::string profile_name(const std::string& gpu, const std::string& model, int tensor_parallel);
+/// Reads the sections `gpus`, `models`, `engines` and `profiles`.
 void read_catalogue(yaml::Section&, Catalogue&);
 
 }  // namespace yardmaster

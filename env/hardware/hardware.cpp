@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "env/base/math.h"
+
 namespace yardmaster {
 
 double GpuSpec::kv_share(Dtype dtype) const {
@@ -29,6 +31,16 @@ double ModelSpec::layer_parameters() const {
 
 double ModelSpec::layer_active_parameters() const {
   return (active_parameters - 2 * table_parameters()) / layers;
+}
+
+double ModelSpec::expert_parameters() const { return 3.0 * hidden * expert_intermediate * experts; }
+
+double ModelSpec::experts_hit(double tokens) const {
+  if (experts <= 0) {
+    return 1;
+  }
+  const double missed = 1 - static_cast<double>(experts_per_token) / experts;
+  return missed <= 0 ? 1 : 1 - math::exp(tokens * math::log(missed));
 }
 
 double ModelSpec::weight_bytes() const {

@@ -45,9 +45,10 @@ struct ModelSpec;
 /// One GPU type.
 struct GpuSpec {
   std::string name;
-  double memory_bytes = 0;      // what the driver reports as usable
-  double memory_bandwidth = 0;  // bytes/s
-  bool large = false;           // engines choose their larger default limits on it
+  double memory_bytes = 0;           // what the driver reports as usable
+  double memory_bandwidth = 0;       // bytes/s
+  bool large = false;                // engines choose their larger default limits on it
+  std::int32_t multiprocessors = 0;  // 0: not known
   GemmSpec bf16, fp8;
   AttentionSpec attention;
   LinkSpec link;
@@ -69,6 +70,8 @@ struct ModelSpec {
   std::int32_t layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, intermediate = 0,
                vocabulary = 0;
   std::int32_t max_context_tokens = 0;
+  // Mixture of experts: of each layer, and of those that a token is sent to; 0: dense.
+  std::int32_t experts = 0, experts_per_token = 0, expert_intermediate = 0;
   Dtype weights = Dtype::bf16, kv = Dtype::bf16;  // embedding tables stay in bf16
 
   /// Bytes of K and V of one token over all layers, stored once.
@@ -81,6 +84,10 @@ struct ModelSpec {
   /// Parameters of one layer: all of them, and those that one token uses.
   [[nodiscard]] double layer_parameters() const;
   [[nodiscard]] double layer_active_parameters() const;
+  /// Parameters of all experts of one layer.
+  [[nodiscard]] double expert_parameters() const;
+  /// The share of a layer's experts that `tokens` tokens hit, routed evenly; 1 for dense models.
+  [[nodiscard]] double experts_hit(double tokens) const;
   /// Bytes of all weights.
   [[nodiscard]] double weight_bytes() const;
   /// Bytes of weights read in one step: all but the input table, of which a step reads a few rows.

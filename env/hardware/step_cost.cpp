@@ -1,6 +1,7 @@
 #include "env/hardware/step_cost.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "env/base/check.h"
 
@@ -8,6 +9,10 @@ namespace yardmaster {
 namespace {
 
 constexpr double kActivationBytes = 2;  // activations travel in bf16, whatever the weights
+constexpr double kLogitBytes = 4;
+// Layer profiles: from 1 to 256 sequences the sampler of three models and two GPUs takes 1.7 to 2.1
+// reads of the logits more.
+constexpr double kSamplerPasses = 2;
 
 /// The figures of one GPU, model and degree, and the terms of the formula in seconds of one layer.
 struct Formula {
@@ -15,16 +20,17 @@ struct Formula {
   const ModelSpec& model;
   double gpus;  // k
 
-  /// One layer's weights, read once by each GPU.
-  [[nodiscard]] double linear_read() const {
-    return model.layer_parameters() * bytes_of(model.weights) /
+  /// One layer's weights, read once by each GPU: of the experts those that `tokens` tokens hit.
+  [[nodiscard]] double linear_read(double tokens) const {
+    const double missed = model.expert_parameters() * (1 - model.experts_hit(tokens));
+    return (model.layer_parameters() - missed) * bytes_of(model.weights) /
            (gpus * gpu.memory_bandwidth * gpu.gemm(model.weights).weight_share);
   }
 
   /// dense(T) without activations: the linear layers of one layer on one GPU.
   [[nodiscard]] double linear(double tokens) const {
     const GemmSpec& g = gpu.gemm(model.weights);
-    const double read = linear_read();
+    const double read = linear_read(tokens);
     const double token = 2 * model.layer_active_parameters() / (gpus * g.flops * g.flop_share);
     if (g.knee_tokens <= 0) {
       return std::max(token * tokens, read) + g.layer_s;
@@ -40,7 +46,10 @@ struct Formula {
       return 0;
     }
     const double heads = 2.0 * (model.heads + model.kv_heads) * model.head_dim;
-    const double elements = 4.0 * model.hidden + (heads + 3.0 * model.intermediate) / gpus;
+    const double width =
+        model.experts > 0 ? static_cast<double>(model.experts_per_token) * model.expert_intermediate
+                          : model.intermediate;
+    const double elements = 4.0 * model.hidden + (heads + 3.0 * width) / gpus;
     return tokens * elements * kActivationBytes / (gpu.memory_bandwidth * share);
   }
 
@@ -57,10 +66,14 @@ struct Formula {
     return model.layers * (linear(tokens) + activations(tokens) + 2 * all_reduce(tokens));
   }
 
-  /// The output head, in bf16. A step that samples nothing still runs it, for one row at least.
+  /// The output head, in bf16, and the sampler, which passes over all logits of a row. A step that
+  /// samples nothing still runs them, for one row at least.
   [[nodiscard]] double head(double samples) const {
-    const double flop = 2 * model.table_parameters() * std::max(samples, 1.0);
-    return std::max(flop / (gpus * gpu.bf16.flops * gpu.bf16.flop_share), head_read());
+    const double rows = std::max(samples, 1.0);
+    const double flop = 2 * model.table_parameters() * rows;
+    const double logits = kSamplerPasses * kLogitBytes * model.vocabulary * rows;
+    return std::max(flop / (gpus * gpu.bf16.flops * gpu.bf16.flop_share), head_read()) +
+           logits / gpu.memory_bandwidth;
   }
 
   [[nodiscard]] double head_read() const {
@@ -84,8 +97,19 @@ struct Formula {
            (gpus * gpu.bf16.flops * gpu.attention.prefill_share);
   }
 
-  [[nodiscard]] double weight_read() const { return model.layers * linear_read() + head_read(); }
+  [[nodiscard]] double weight_read() const { return model.layers * linear_read(1) + head_read(); }
 };
+
+/// Reads a staircase: the next place at or above x; beyond the last, the line of the last half.
+double next_step(const std::vector<double>& xs, const std::vector<double>& ys, double x) {
+  const auto at = static_cast<std::size_t>(std::lower_bound(xs.begin(), xs.end(), x) - xs.begin());
+  if (at < xs.size()) {
+    return ys[at];
+  }
+  const std::size_t half = xs.size() / 2;
+  const double slope = (ys.back() - ys[half]) / (xs.back() - xs[half]);
+  return ys.back() + slope * (x - xs.back());
+}
 
 std::size_t table_size(std::int32_t largest) { return static_cast<std::size_t>(largest) + 1; }
 
@@ -146,6 +170,65 @@ StepCost::StepCost(const GpuSpec& gpu, const ModelSpec& model, const EngineSpec&
   }
   // Rounded down by more than the terms' rounding, to stay a bound.
   weight_read_ = compile(formula.weight_read()) - Duration{1};
+}
+
+StepCost::StepCost(const StepProfile& profile, const GpuSpec& gpu, const ModelSpec& model,
+                   const EngineSpec& engine, StepLimits limits, double slow)
+    : table_(profile, limits.max_num_seqs, slow) {
+  check(profile.tensor_parallel == 1 || gpu.link.bandwidth > 0, "no figures of the link");
+  check(limits.max_num_seqs >= 1 && limits.max_num_batched_tokens >= limits.max_num_seqs,
+        "step limits are too small");
+  const Formula formula{gpu, model, static_cast<double>(profile.tensor_parallel)};
+  const auto compile = [slow](double seconds) { return Duration::from_seconds(slow * seconds); };
+  sequence_ = compile(engine.sequence_s);
+  dense_.resize(table_size(limits.max_num_batched_tokens));
+  Duration shortest{std::numeric_limits<std::int64_t>::max()};
+  for (std::int32_t tokens = 1; tokens <= limits.max_num_batched_tokens; ++tokens) {
+    const std::int32_t graph = captured_tokens(tokens, limits.max_num_seqs);
+    const double run_as = graph > 0 ? graph : tokens;
+    const double experts =
+        profile.experts_us.empty() ? 0 : interpolate(profile.tokens, profile.experts_us, tokens);
+    const auto i = static_cast<std::size_t>(tokens);
+    dense_[i] = compile((next_step(profile.tokens, profile.dense_us, run_as) + experts) * 1e-6 +
+                        2 * model.layers * formula.all_reduce(run_as) + engine.step_s +
+                        (graph > 0 ? 0 : engine.uncaptured_step_s));
+    shortest = std::min(shortest, dense_[i]);
+  }
+  head_.resize(table_size(limits.max_num_seqs));
+  decode_base_.resize(table_size(limits.max_num_seqs));
+  for (std::int32_t n = 0; n <= limits.max_num_seqs; ++n) {
+    const auto i = static_cast<std::size_t>(n);
+    head_[i] = compile(interpolate(profile.sequences, profile.head_us, std::max(n, 1)) * 1e-6);
+    if (n > 0) {
+      decode_base_[i] = dense_[i] + head_[i] + sequence_ * n;
+    }
+  }
+  weight_read_ = shortest;
+}
+
+Duration StepCost::mixed_from_table(const MixedStep& s) const {
+  const bool one = s.largest_tokens == 0;
+  const std::int64_t tokens = one ? s.chunk_tokens : s.largest_tokens;
+  const std::int64_t pairs = one ? s.chunk_pairs : s.largest_pairs;
+  const std::int32_t entries = s.decodes + s.chunks;
+  return dense_[static_cast<std::size_t>(s.decodes + s.chunk_tokens)] +
+         head_[static_cast<std::size_t>(
+             std::min<std::int64_t>(entries, static_cast<std::int64_t>(head_.size()) - 1))] +
+         sequence_ * entries + table_.chunk(tokens, pairs, s.decodes, s.context_tokens) +
+         table_.others(s.chunk_tokens - tokens, s.chunk_pairs - pairs);
+}
+
+Duration StepCost::decode_total(std::int32_t sequences, std::int64_t context_tokens,
+                                std::int64_t steps) const {
+  Duration total;
+  while (steps > 0) {
+    const DecodeRun run = decode_run(sequences, context_tokens, 0);
+    const std::int64_t made = std::min(steps, run.steps);
+    total += run.segment.total(made);
+    context_tokens += made * sequences;
+    steps -= made;
+  }
+  return total;
 }
 
 StepCost StepCost::affine(Duration step, Duration entry, Duration token, Duration context,

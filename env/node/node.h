@@ -184,7 +184,8 @@ class Node {
   void admit(const NodeContext&, Time now);
   void start_segment(const NodeContext&, Time now, bool preempted);
   void start_mixed(const NodeContext&);
-  void start_decode(const NodeSettings&, bool preempted);
+  void start_decode(const NodeContext&, bool preempted);
+  [[nodiscard]] std::int64_t longest_context(const NodeContext&);
   void emit_joining(const NodeContext&, Time step_end);
   void link(const NodeContext&, TaskSlot);
   void unlink(const NodeContext&, TaskSlot);
@@ -237,8 +238,10 @@ class Node {
 
   // The batch.
   NodeId id_ = kNoNode;
-  std::int32_t decodes_ = 0;     // requests that decode
-  std::int64_t offset_sum_ = 0;  // their context at step s: decodes_ * s + offset_sum_
+  std::int32_t decodes_ = 0;         // requests that decode
+  std::int64_t offset_sum_ = 0;      // their context at step s: decodes_ * s + offset_sum_
+  std::int64_t longest_offset_ = 0;  // the largest of their context_offset, unless
+  bool longest_left_ = false;        // the one that had it no longer decodes
   std::array<std::int32_t, 16>
       phase_{};                   // of them, by context_offset mod 16: who needs a block when
   std::int32_t running_ = 0;      // requests in the running list, the leaving ones too
@@ -249,6 +252,7 @@ class Node {
   MixedStep step_shape_;            // the segment's first step, when it has chunks; else no chunks
   std::int32_t extra_decodes_ = 0;  // entries of a literal step that are none of decodes_
   std::int64_t extra_context_ = 0;  // their context
+  std::int64_t extra_longest_ = 0;  // the longest of them
   std::uint32_t arrivals_ = 0;      // deliveries so far
   Duration prefill_clock_;          // time in closed steps with prefill chunks
   std::vector<Finishing> by_finish_;  // heap, next to finish on top
@@ -257,8 +261,8 @@ class Node {
   std::vector<Cancel> cancels_;       // at the next plan
   Ring<TaskSlot> waiting_;
   std::int64_t waiting_tokens_ = 0;  // to compute for those, whole sequences
-  Ring<Delivery> mailbox_;    // on their way or not yet seen, by time
-  Ring<NodeOutput> outputs_;  // decided and not yet collected, by time
+  Ring<Delivery> mailbox_;           // on their way or not yet seen, by time
+  Ring<NodeOutput> outputs_;         // decided and not yet collected, by time
   NodeCounters counters_;
 
   void remove_from_heap(TaskSlot);

@@ -182,6 +182,7 @@ void Node::serve(const NodeContext& context, TaskSlot task, std::int32_t tokens)
   } else {
     ++extra_decodes_;
     extra_context_ += r.computed;
+    extra_longest_ = std::max<std::int64_t>(extra_longest_, r.computed);
     step_shape_.sampled += r.state == RequestState::leaving ? 1 : 0;
   }
   free_blocks_ -= blocks_for(r.computed + tokens) - blocks_for(r.computed);

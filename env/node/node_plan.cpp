@@ -27,7 +27,7 @@ void Node::plan(const NodeContext& context, Time now) {
   start_ = std::max(now, end_);
   step_shape_ = {};
   extra_decodes_ = 0;
-  extra_context_ = 0;
+  extra_context_ = extra_longest_ = 0;
   bool preempted = false;
   if (plain(context)) {
     if (context.recorder != nullptr) {
@@ -147,6 +147,10 @@ inline void Node::start_decoding(const NodeContext& context, TaskSlot task) {
   r.state = RequestState::decoding;
   r.context_offset = r.computed - step_;
   r.prefill_clock = prefill_clock_;
+  if (decodes_ == 0 || r.context_offset >= longest_offset_) {
+    longest_offset_ = r.context_offset;
+    longest_left_ = false;
+  }
   ++decodes_;
   offset_sum_ += r.context_offset;
   ++phase_[phase_of(r.context_offset)];
@@ -159,6 +163,7 @@ void Node::stop_decoding(const NodeContext& context, TaskSlot task) {
   Request& r = context.requests[index(task)];
   --decodes_;
   offset_sum_ -= r.context_offset;
+  longest_left_ = longest_left_ || r.context_offset == longest_offset_;
   --phase_[phase_of(r.context_offset)];
   r.computed = static_cast<std::int32_t>(step_ + r.context_offset);
   const Duration beside_prefill = prefill_clock_ - r.prefill_clock;
@@ -417,7 +422,7 @@ inline void Node::start_segment(const NodeContext& context, Time now, bool preem
   if (mixed_) {
     start_mixed(context);
   } else if (decodes_ + extra_decodes_ > 0) {
-    start_decode(context.settings, preempted);
+    start_decode(context, preempted);
   } else {
     steps_ = 0;
     idle_ = now >= end_ && !preempted;  // a head of the queue that never fits waits for ever
@@ -445,24 +450,44 @@ inline void Node::start_mixed(const NodeContext& context) {
     if (!by_finish_.empty()) {
       limit = std::min(limit, by_finish_.front().step - step_ + 1);
     }
-    limit = std::min(limit, steps_until_release());
+    limit = std::min({limit, steps_until_release(), cost.most_chunk_steps()});
     segment_.growth = cost.mixed_growth(step_shape_);
     steps = chunk_steps_that_fit(context, limit);
   }
   set_steps(context.settings, steps);
 }
 
-inline void Node::start_decode(const NodeSettings& settings, bool preempted) {
+inline void Node::start_decode(const NodeContext& context, bool preempted) {
+  const NodeSettings& settings = context.settings;
   const StepCost& cost = settings.cost[cost_level_];
-  segment_ =
-      cost.decode(decodes_ + extra_decodes_, decodes_ * step_ + offset_sum_ + extra_context_);
+  const std::int32_t decodes = decodes_ + extra_decodes_;
+  const std::int64_t longest = cost.wants_longest(decodes) ? longest_context(context) : 0;
+  const DecodeRun run =
+      cost.decode_run(decodes, decodes_ * step_ + offset_sum_ + extra_context_, longest);
+  segment_ = run.segment;
   // After a preemption the next step admits again; the chunk of a prompt under way found no budget.
   if (preempted || irregular_ || extra_decodes_ > 0 || prefilling_ != kNoTask) {
     set_steps(settings, 1);
     return;
   }
-  const std::int64_t limit = by_finish_.front().step - step_ + 1;
+  const std::int64_t limit = std::min(run.steps, by_finish_.front().step - step_ + 1);
   set_steps(settings, steps_that_fit(std::min(limit, steps_until_release())));
+}
+
+// The longest context of the decoding requests. They are looked at one by one only when the one
+// that had it has left.
+std::int64_t Node::longest_context(const NodeContext& context) {
+  if (decodes_ == 0) {
+    return extra_longest_;
+  }
+  if (longest_left_) {
+    longest_offset_ = std::numeric_limits<std::int64_t>::min();
+    for (const Finishing& f : by_finish_) {
+      longest_offset_ = std::max(longest_offset_, context.requests[index(f.task)].context_offset);
+    }
+    longest_left_ = false;
+  }
+  return std::max(longest_offset_ + step_, extra_longest_);
 }
 
 // The requests whose last chunk is in this step get a token at its end.

@@ -28,21 +28,6 @@ void throw_if_any(const yaml::Faults& faults) {
 
 std::string decimal(double value) { return yaml::format(std::round(value * 1000) / 1000); }
 
-/// What crashes and slow spells leave of a node's time is not taken off: capacity is what it does
-/// when it serves.
-void compile_kind(NodeKind& kind, const Network& network) {
-  NodeSettings& settings = kind.settings;
-  const StepLimits limits{settings.max_num_seqs, settings.max_num_batched_tokens};
-  settings.steps_in_flight = kind.engine.asynchronous ? 2 : 1;
-  settings.response_latency = network.latency;
-  settings.cost[0] = StepCost(kind.gpu, kind.model, kind.engine, kind.tensor_parallel, limits);
-  settings.cost[1] = kind.slowdowns.between > Duration::zero() && kind.slowdown_factor > 1
-                         ? StepCost(kind.gpu, kind.model, kind.engine, kind.tensor_parallel, limits,
-                                    kind.slowdown_factor)
-                         : settings.cost[0];
-  kind.work = work_cost(kind.gpu, kind.model, kind.tensor_parallel);
-}
-
 /// Step costs and capacities of all kinds of node.
 void compile_nodes(Draft& draft, yaml::Faults& faults) {
   Scenario& scenario = draft.scenario;
@@ -176,6 +161,7 @@ yaml::Node used_entries(const Scenario& scenario, const Catalogue& catalogue) {
   add("gpus", catalogue.gpus, [](const NodeKind& k) { return k.gpu.name; });
   add("models", catalogue.models, [](const NodeKind& k) { return k.model.name; });
   add("engines", catalogue.engines, [](const NodeKind& k) { return k.engine.name; });
+  add("profiles", catalogue.profiles, [](const NodeKind& k) { return k.profile.name; });
   return all;
 }
 
@@ -221,6 +207,23 @@ Scenario compile(yaml::Node tree, const std::string& path, const std::vector<Ove
 }
 
 }  // namespace
+
+void compile_kind(NodeKind& kind, const Network& network) {
+  NodeSettings& settings = kind.settings;
+  const StepLimits limits{settings.max_num_seqs, settings.max_num_batched_tokens};
+  const auto cost = [&](double slow) {
+    return kind.profile.empty()
+               ? StepCost(kind.gpu, kind.model, kind.engine, kind.tensor_parallel, limits, slow)
+               : StepCost(kind.profile, kind.gpu, kind.model, kind.engine, limits, slow);
+  };
+  settings.steps_in_flight = kind.engine.asynchronous ? 2 : 1;
+  settings.response_latency = network.latency;
+  settings.cost[0] = cost(1);
+  settings.cost[1] = kind.slowdowns.between > Duration::zero() && kind.slowdown_factor > 1
+                         ? cost(kind.slowdown_factor)
+                         : settings.cost[0];
+  kind.work = work_cost(kind.gpu, kind.model, kind.tensor_parallel);
+}
 
 ConfigError::ConfigError(std::vector<std::string> faults)
     : std::runtime_error(joined(faults)), faults_(std::move(faults)) {}

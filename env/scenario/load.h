@@ -35,4 +35,8 @@ Scenario load_scenario_text(const std::string& text, const std::string& path,
 /// docs/scenario.md, made from the reader's own declarations.
 std::string scenario_reference();
 
+/// Compiles the step costs of a node from its GPU, model, engine, profile and limits. What crashes
+/// and slow spells leave of its time is not taken off.
+void compile_kind(NodeKind&, const Network&);
+
 }  // namespace yardmaster

@@ -9,6 +9,7 @@
 #include "env/base/ids.h"
 #include "env/base/units.h"
 #include "env/hardware/hardware.h"
+#include "env/hardware/profile.h"
 #include "env/node/settings.h"
 #include "env/workload/workload.h"
 
@@ -26,7 +27,8 @@ struct NodeKind {
   std::int32_t count = 1;
   GpuSpec gpu;
   ModelSpec model;
-  EngineSpec engine;
+  EngineSpec engine;    // with the machine's host time in it
+  StepProfile profile;  // empty: the formula
   std::int32_t tensor_parallel = 1;
   NodeSettings settings;  // compiled
   WorkCost work;

@@ -27,7 +27,7 @@ struct Draft {
 /// Reads the whole file. `catalogue` holds the shipped entries; the scenario's own are added.
 void read_scenario(yaml::Section& root, Catalogue& catalogue, Draft& draft);
 /// Reads `nodes`.
-void read_nodes(yaml::Section& root, const Catalogue& catalogue, Draft& draft);
+void read_nodes(yaml::Section& root, Catalogue& catalogue, Draft& draft);
 /// Reads `workload`.
 void read_workload(yaml::Section& root, Draft& draft);
 

@@ -159,7 +159,46 @@ void name_kind(Section& s, const std::optional<std::string>& given,
   }
 }
 
-NodeKind read_node(Section& s, const Catalogue& catalogue, const std::vector<NodeKind>& others) {
+/// The measured tables that stand in for the formula.
+void read_profile(Section& s, Catalogue& catalogue, NodeKind& kind) {
+  const std::string name = s.get<std::string>(
+      {.key = "profile",
+       .doc = "Measured step times: a profile of the catalogue, `none` for the formula, or `auto` "
+              "for the profile of this GPU, model and degree where there is one.",
+       .fallback = "auto"});
+  if (!s.sound() || name == "none") {
+    return;
+  }
+  const bool any = name == "auto";
+  const std::string asked =
+      any ? profile_name(kind.gpu.name, kind.model.name, kind.tensor_parallel) : name;
+  const StepProfile* profile = find_profile(catalogue, asked, s.faults());
+  if (profile == nullptr) {
+    if (!any) {
+      s.fault("profile", "unknown profile \"" + name + "\"");
+    }
+    return;
+  }
+  if (profile->gpu != kind.gpu.name || profile->model != kind.model.name ||
+      profile->tensor_parallel != kind.tensor_parallel) {
+    s.fault("profile", "\"" + asked + "\" is of " + profile->model + " on " +
+                           std::to_string(profile->tensor_parallel) + " x " + profile->gpu);
+    return;
+  }
+  kind.profile = *profile;
+}
+
+/// Host time that belongs to the machine, not to GPU, model or engine version.
+void read_machine(Section& s, NodeKind& kind) {
+  const auto seconds = [&](std::string_view key, std::string_view doc) {
+    return s.get<Duration>({.key = key, .doc = doc, .fallback = Duration::zero()}).seconds();
+  };
+  kind.engine.step_s += seconds("step", "Host time of every step.");
+  kind.engine.uncaptured_step_s +=
+      seconds("uncaptured_step", "More for steps beyond the captured graph sizes.");
+}
+
+NodeKind read_node(Section& s, Catalogue& catalogue, const std::vector<NodeKind>& others) {
   NodeKind kind;
   const auto name = s.find<std::string>(
       {.key = "name", .doc = "What tables call the group.", .fallback_text = "the GPU's name"});
@@ -191,6 +230,7 @@ NodeKind read_node(Section& s, const Catalogue& catalogue, const std::vector<Nod
                        (kind.tensor_parallel > 1 ? " on several GPUs"
                                                  : " (number format of weights or KV)"));
   }
+  read_profile(s, catalogue, kind);
   std::optional<std::int32_t> max_model_len, kv_blocks;
   s.section(
       "engine", "The serving engine and its limits.",
@@ -202,6 +242,9 @@ NodeKind read_node(Section& s, const Catalogue& catalogue, const std::vector<Nod
         }
       },
       "version");
+  s.section("machine",
+            "What the machine adds to each step; `calibrate --host` finds it from a measured run.",
+            [&](Section& m) { read_machine(m, kind); });
   s.section("failures", "Crashes, at exponential times. A node that crashes loses its KV cache.",
             [&](Section& f) { read_failures(f, kind); });
   s.section("slowdowns", "Slow spells, at exponential times. No estimate knows of them.",
@@ -213,7 +256,7 @@ NodeKind read_node(Section& s, const Catalogue& catalogue, const std::vector<Nod
 
 }  // namespace
 
-void read_nodes(Section& root, const Catalogue& catalogue, Draft& draft) {
+void read_nodes(Section& root, Catalogue& catalogue, Draft& draft) {
   std::vector<NodeKind>& kinds = draft.scenario.kinds;
   root.list("nodes", "Groups of equal LLM nodes: one model on one or more GPUs of one type.", "",
             [&](Section& s, std::size_t) {

@@ -38,7 +38,7 @@ double engine_alone_s(const NodeSettings& settings, std::int32_t prompt_tokens,
     step.sampled = before == prompt_tokens ? 1 : 0;
     total += cost.mixed(step);
   }
-  total += cost.decode(1, prompt_tokens).total(output_tokens - 1);
+  total += cost.decode_total(1, prompt_tokens, output_tokens - 1);
   return (total + settings.response_latency).seconds();
 }
 

@@ -101,7 +101,7 @@ Estimates::Estimates(const Scenario& scenario, Seed seed) {
     node.settings = &kind.settings;
     node.seconds_per_ps = factor / static_cast<double>(kPsPerSecond);
     node.context_token =
-        static_cast<double>(kind.settings.cost[0].decode(1, 0).growth.ps) * node.seconds_per_ps;
+        static_cast<double>(kind.settings.cost[0].context_token().ps) * node.seconds_per_ps;
     node.kv_tokens = static_cast<double>(kind.settings.usable_blocks) * kBlockTokens;
     service_rates_.push_back(kind.capacity_per_s / factor);
     node.most_decodes =

@@ -55,11 +55,22 @@ std::vector<Row> read_table(const std::string& path) {
 
 MeasuredRun run_of(const Row& row) {
   const bool large = row.at("model").find("70B") != std::string::npos;
+  const bool h200 = row.at("system") == "h200_sxm";
+  const std::string& engine = row.at("engine");
   MeasuredRun run;
-  run.gpu = "h100-sxm";
+  run.gpu = h200 ? "h200-sxm" : "h100-sxm";
   run.model = large ? "llama-3.1-70b" : "llama-3.1-8b";
-  run.model += row.at("dtype") == "fp8" ? "-fp8" : "";
-  run.engine = row.at("engine") == "vllm" ? "vllm-2025-10" : "tensorrt-llm-1.0";
+  run.model += row.at("dtype").find("fp8") == 0 ? "-fp8" : "";
+  run.engine = "vllm-2025-10";
+  if (engine == "sglang") {
+    run.engine = "sglang-0.5.6";
+  } else if (engine == "trtllm" && !h200) {
+    run.engine = "tensorrt-llm-1.0";
+  } else if (engine == "trtllm") {  // another version, with kernels and a KV format of its own
+    run.engine = "tensorrt-llm-2025-10";
+    run.gpu += "-trtllm";
+    run.model += "-kv8";
+  }
   run.gpus = std::stoi(row.at("tp"));
   run.prompt_tokens = std::stoi(row.at("isl"));
   run.output_tokens = std::stoi(row.at("osl"));
@@ -197,10 +208,10 @@ std::string runs_path() {
   return data + "/silicon/e2e_h100_h200.csv.gz";
 }
 
-std::vector<MeasuredRun> read_dense_h100_runs(const std::string& path) {
+std::vector<MeasuredRun> read_dense_runs(const std::string& path) {
   std::vector<MeasuredRun> runs;
   for (const Row& row : read_table(path)) {
-    if (row.at("system") == "h100_sxm" && row.at("model").find("Llama") != std::string::npos) {
+    if (row.at("model").find("Llama") != std::string::npos) {
       runs.push_back(run_of(row));
     }
   }

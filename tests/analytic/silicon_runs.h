@@ -28,8 +28,8 @@ struct Prediction {
 
 /// Where the published runs lie: $YARDMASTER_DATA, else ../shared/data beside the source tree.
 std::string runs_path();
-/// All runs of dense models on H100; empty when the file does not exist.
-std::vector<MeasuredRun> read_dense_h100_runs(const std::string& path);
+/// All runs of dense models; empty when the file does not exist.
+std::vector<MeasuredRun> read_dense_runs(const std::string& path);
 /// Ten requests a client, each sent when the one before it ends. Where lengths vary, all clients
 /// start at once and everything counts, as that benchmark does. Where they are fixed, nothing is
 /// published of the start: each client's first request is cut short, evenly from none to whole, and

@@ -1,6 +1,7 @@
-// Does a node made of catalogue figures decode as fast as measured H100 servers? Nothing is fitted
-// here: kernel coefficients come from kernel tables, host times from a published fit over all dense
-// runs (scenarios/catalogue/). YARDMASTER_SILICON_TABLE=1 prints the table of docs/model.md.
+// Does a node made of catalogue figures decode as fast as measured H100 and H200 servers? Nothing
+// is fitted here: kernel coefficients come from kernel tables, host times of an engine version from
+// these runs (scenarios/catalogue/, docs/validation.md). YARDMASTER_SILICON_TABLE=1 prints the
+// tables of docs/validation.md.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -57,15 +58,16 @@ struct Errors {
 class Silicon : public testing::Test {
  protected:
   void SetUp() override {
-    runs_ = read_dense_h100_runs(runs_path());
+    runs_ = read_dense_runs(runs_path());
     if (runs_.empty()) {
       GTEST_SKIP() << "measured runs are absent: " << runs_path();
     }
   }
 
   [[nodiscard]] const MeasuredRun& find(const std::string& name) const {
-    const auto found = std::find_if(runs_.begin(), runs_.end(),
-                                    [&](const MeasuredRun& r) { return r.name() == name; });
+    const auto found = std::find_if(runs_.begin(), runs_.end(), [&](const MeasuredRun& r) {
+      return r.gpu == "h100-sxm" && r.name() == name;
+    });
     EXPECT_NE(found, runs_.end()) << name;
     return found == runs_.end() ? runs_.front() : *found;
   }
@@ -99,32 +101,38 @@ TEST_F(Silicon, MemoryBoundsTheBatchAsMeasured) {
   }
 }
 
-TEST_F(Silicon, TpotOfAllDenseH100RunsErrsBy6PercentInTheMean) {
+// The bar: 6 % in the mean and 13 % at p90; the same form fitted to these runs errs by 5.1 and 11 %
+// (their README.md).
+TEST_F(Silicon, TpotOfAllDenseRunsErrsBy6PercentInTheMean) {
   std::map<std::string, Errors> tpot;
   std::map<std::string, Errors> ttft;
   for (const MeasuredRun& run : runs_) {
     const Prediction p = replay(run, catalogue_);
-    const std::string group = run.model + " x" + std::to_string(run.gpus);
+    const std::string group =
+        run.gpu + " | " + run.engine + " | " + run.model + " | " + std::to_string(run.gpus);
     tpot["all"].add(p.tpot_s, run.tpot_s);
+    tpot[run.gpu.substr(0, 4)].add(p.tpot_s, run.tpot_s);
     tpot[group].add(p.tpot_s, run.tpot_s);
     if (run.shortest < 1) {  // the published TTFT of the others holds their warm-up
       ttft[group].add(p.ttft_s, run.ttft_s);
     }
     if (printing()) {
-      std::printf("| %s | %.2f | %.2f | %+.1f | %.0f | %.0f | %+.0f |\n", run.name().c_str(),
-                  1e3 * run.tpot_s, 1e3 * p.tpot_s, 100 * (p.tpot_s / run.tpot_s - 1),
-                  1e3 * run.ttft_s, 1e3 * p.ttft_s, 100 * (p.ttft_s / run.ttft_s - 1));
+      std::printf("| %s | %s | %.2f | %.2f | %+.1f | %.0f | %.0f | %+.0f |\n", run.gpu.c_str(),
+                  run.name().c_str(), 1e3 * run.tpot_s, 1e3 * p.tpot_s,
+                  100 * (p.tpot_s / run.tpot_s - 1), 1e3 * run.ttft_s, 1e3 * p.ttft_s,
+                  100 * (p.ttft_s / run.ttft_s - 1));
     }
   }
   if (printing()) {
     std::for_each(tpot.begin(), tpot.end(),
-                  [](const auto& g) { g.second.print("TPOT " + g.first); });
+                  [](const auto& g) { g.second.print("TPOT | " + g.first); });
     std::for_each(ttft.begin(), ttft.end(),
-                  [](const auto& g) { g.second.print("TTFT " + g.first); });
+                  [](const auto& g) { g.second.print("TTFT | " + g.first); });
   }
-  // The same form fitted to these runs errs by 5.1 in the mean and 11 % at p90 (their README.md).
-  EXPECT_LT(tpot["all"].mean(), 0.06);
-  EXPECT_LT(tpot["all"].quantile(0.9), 0.13);
+  for (const char* part : {"all", "h100", "h200"}) {
+    EXPECT_LT(tpot[part].mean(), 0.06) << part;
+    EXPECT_LT(tpot[part].quantile(0.9), 0.13) << part;
+  }
 }
 
 }  // namespace

@@ -14,7 +14,11 @@ StepCost random_cost(Dice& dice, const NodeSettings& n) {
   const StepLimits limits{n.max_num_seqs, n.max_num_batched_tokens};
   if (dice.one_in(4)) {
     const double slow = dice.one_in(2) ? 1.0 : 2.7;
-    return StepCost(specimens::gpu(), specimens::model(), specimens::engine(), 1, limits, slow);
+    return dice.between(0, 1) == 0
+               ? StepCost(specimens::gpu(), specimens::model(), specimens::engine(), 1, limits,
+                          slow)
+               : StepCost(specimens::profile(), specimens::gpu(), specimens::model(),
+                          specimens::engine(), limits, slow);
   }
   if (dice.one_in(3)) {  // a grid: many things in the same instant
     return StepCost::affine({1000 * dice.between(1, 3)}, {0}, {0}, {0}, limits);

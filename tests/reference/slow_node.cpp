@@ -9,23 +9,23 @@ namespace yardmaster::reference {
 
 Duration compiled_step_time(const NodeSettings& settings, const Step& step) {
   MixedStep shape;
+  std::int64_t longest = 0;
   for (const Entry& entry : step.entries) {
     shape.sampled += entry.samples ? 1 : 0;
     if (entry.chunk) {
-      ++shape.chunks;
+      shape.add_chunk(entry.before, entry.tokens);
       shape.context_tokens +=
           settings.recomputed_output_is_context && entry.past_prompt ? entry.before : 0;
-      shape.chunk_tokens += entry.tokens;
-      shape.chunk_pairs += 2 * static_cast<std::int64_t>(entry.before) * entry.tokens +
-                           static_cast<std::int64_t>(entry.tokens) * entry.tokens;
     } else {
       ++shape.decodes;
       shape.context_tokens += entry.before;
+      longest = std::max<std::int64_t>(longest, entry.before);
     }
   }
   const StepCost& cost = settings.cost[static_cast<std::size_t>(step.level)];
-  return shape.chunks > 0 ? cost.mixed(shape)
-                          : cost.decode(shape.decodes, shape.context_tokens).first;
+  return shape.chunks > 0
+             ? cost.mixed(shape)
+             : cost.decode_run(shape.decodes, shape.context_tokens, longest).segment.first;
 }
 
 void SlowNode::apply(const ScriptEvent& event) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "env/hardware/hardware.h"
+#include "env/hardware/profile.h"
 
 namespace yardmaster::specimens {
 
@@ -52,6 +53,45 @@ inline ModelSpec model() {
   model.vocabulary = 128000;
   model.max_context_tokens = 131072;
   return model;
+}
+
+/// Tables with a bend everywhere, waits of the longest context from three decodes on, and times
+/// that waver with the context.
+inline StepProfile profile() {
+  StepProfile p;
+  p.name = "specimen";
+  p.gpu = p.model = "specimen";
+  p.tokens = {1, 2, 8, 64, 512};
+  p.dense_us = {5000, 5100, 5300, 6000, 20000};
+  p.sequences = {1, 16};
+  p.head_us = {300, 420};
+  p.decodes = {1, 2, 4, 8};
+  p.contexts = {16, 128, 256, 1024};
+  for (const double n : p.decodes) {
+    for (const double context : p.contexts) {
+      const double waver = context == 128 ? 3 : 0;
+      p.decode_us.push_back(100 + waver + n * context * (context > 500 ? 0.09 : 0.05));
+    }
+  }
+  p.chunks = {16, 128};
+  p.histories = {0, 512};
+  p.mixed_decodes = {0, 1, 8};
+  p.mixed_contexts = {16, 1024};
+  for (const double chunk : p.chunks) {
+    for (const double history : p.histories) {
+      for (const double n : p.mixed_decodes) {
+        for (const double context : p.mixed_contexts) {
+          p.mixed_us.push_back(150 + chunk * (history + chunk / 2) / 100 + n * context * 0.1);
+        }
+      }
+    }
+  }
+  p.other_token_us = 0.5;
+  p.other_pair_us = 0.004;
+  p.unsplit_decodes = 3;
+  p.skew_us = 0.2;
+  p.floor_us = 0.35;
+  return p;
 }
 
 /// An engine with every host overhead.

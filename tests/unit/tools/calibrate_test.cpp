@@ -1,0 +1,193 @@
+// Do the calibrators find what made the measurements?
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "env/scenario/load.h"
+#include "tests/unit/hardware/specimens.h"
+#include "tools/command.h"
+#include "tools/csv.h"
+#include "tools/host_fit.h"
+#include "tools/measured_run.h"
+#include "tools/profile_fit.h"
+
+namespace yardmaster {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder of its own for each test.
+class Calibration : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        fs::temp_directory_path() / (std::string("yardmaster_") +
+                                     testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name)) << text;
+  }
+
+  fs::path folder_;
+};
+
+constexpr double kLayers = 2;
+
+ModelSpec two_layers() {
+  ModelSpec model = specimens::model();
+  model.layers = static_cast<std::int32_t>(kLayers);
+  return model;
+}
+
+/// What one layer's attention takes in the made-up profile, microseconds.
+double attention(double chunk, double history, double n, double context) {
+  return 10 + chunk * (history + chunk / 2) / 1000 + n * context / (chunk > 0 ? 50 : 100);
+}
+
+std::string attention_rows() {
+  std::string text = "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n";
+  const auto row = [&](int chunk, int history, int n, int context) {
+    text += std::to_string(chunk) + "," + std::to_string(history) + "," + std::to_string(n) + "," +
+            std::to_string(context) + "," + std::to_string(attention(chunk, history, n, context)) +
+            "\n";
+  };
+  for (const int n : {0, 1, 8, 64, 128, 256}) {
+    for (const int context : {16, 1024, 16384}) {
+      if (n > 0) {
+        row(0, 0, n, context);
+      }
+      for (const int chunk : {16, 256, 2048}) {
+        for (const int history : {0, 4096, 16384}) {
+          // A hole, as real profiles have: no long history beside many decodes.
+          if (n < 256 && !(n == 64 && history == 4096)) {
+            row(chunk, history, n, n > 0 ? context : 0);
+          }
+        }
+      }
+    }
+  }
+  return text;
+}
+
+TEST_F(Calibration, ProfileOfStraightLinesComesBackWithoutError) {
+  write("dense.csv",
+        "layer,tokens,time_us\nembedding,1,3\nembedding,64,5\nlayernorm,1,2\nlayernorm,64,4\n"
+        "qkv_proj,1,50\nqkv_proj,64,70\n");
+  write("per_sequence.csv",
+        "layer,sequences,time_us\nlm_head,1,100\nlm_head,8,120\nsampler,1,10\nsampler,8,30\n");
+  write("attention.csv", attention_rows());
+  const FittedProfile fitted =
+      fit_profile(folder_.string(), folder_.string(), specimens::gpu(), two_layers(), 1);
+  const StepProfile& p = fitted.profile;
+  EXPECT_EQ(p.tokens, (std::vector<double>{1, 64}));
+  EXPECT_EQ(p.dense_us, (std::vector<double>{3 + kLayers * (2 * 2 + 50), 5 + kLayers * 78}));
+  EXPECT_EQ(p.head_us, (std::vector<double>{110, 150}));
+  EXPECT_EQ(fitted.decode.cells, 15U);
+  EXPECT_LT(fitted.decode.worst, 1e-3);
+  EXPECT_LT(fitted.mixed.mean, 0.25);  // chunks are thinly profiled here, and time is quadratic
+  EXPECT_EQ(fitted.skew.cells, 0U);
+  EXPECT_NEAR(p.other_pair_us, kLayers / 2000, kLayers / 20000);
+}
+
+TEST_F(Calibration, SkewIsFoundAmongBatchesWithUpToHalfLongContexts) {
+  write("dense.csv", "layer,tokens,time_us\nlayernorm,1,2\nlayernorm,64,4\n");
+  write("per_sequence.csv",
+        "layer,sequences,time_us\nlm_head,1,100\nlm_head,8,120\nsampler,1,10\nsampler,8,30\n");
+  write("attention.csv", attention_rows());
+  std::string skew = "regime,n,nb,kv_big,kv_mean,t_mean_us,t_skew_us\n";
+  for (const double longest : {1000.0, 4000.0, 16000.0}) {
+    for (const int big : {1, 8, 64}) {
+      const double mean = longest / 4 + longest * 0.75 * big / 128;
+      const double even = 50 + 0.9 * mean;
+      const double uneven = std::max(even + 0.012 * (longest - mean), 0.06 * longest);
+      skew += "pure,128," + std::to_string(big) + "," + std::to_string(longest) + "," +
+              std::to_string(mean) + "," + std::to_string(3 * even) + "," +
+              std::to_string(3 * uneven) + "\n";
+    }
+  }
+  write("skew.csv", skew);
+  GpuSpec gpu = specimens::gpu();
+  gpu.multiprocessors = 188;
+  const FittedProfile fitted =
+      fit_profile(folder_.string(), folder_.string(), gpu, two_layers(), 1);
+  EXPECT_EQ(fitted.profile.unsplit_decodes, 33);
+  EXPECT_EQ(fitted.skew.cells, 9U);
+  EXPECT_NEAR(fitted.profile.skew_us, kLayers * 0.012, kLayers * 0.0005);
+}
+
+TEST_F(Calibration, MissingAndMalformedFilesAreNamedWithTheirLine) {
+  EXPECT_THROW(fit_profile(folder_.string(), folder_.string(), specimens::gpu(), two_layers(), 1),
+               BadInput);
+  write("dense.csv", "layer,tokens,time_us\nlayernorm,1,fast\n");
+  try {
+    fit_profile(folder_.string(), folder_.string(), specimens::gpu(), two_layers(), 1);
+    FAIL() << "accepted";
+  } catch (const BadInput& fault) {
+    EXPECT_EQ(std::string(fault.what()),
+              path("dense.csv") + ":2: time_us is \"fast\" (expected a number)");
+  }
+}
+
+constexpr const char* kServer =
+    "duration: 10 s\nnodes:\n  - {gpu: h100-sxm, model: llama-3.1-8b, engine: vllm-0.19}\n"
+    "network: {frontend: 0 s, latency: 0 s}\nworkload: {load: 0.5}\n";
+
+/// Requests often enough that steps hold many, with prompts beyond the captured graphs.
+std::vector<Served> requests() {
+  std::vector<Served> run;
+  for (int i = 0; i < 160; ++i) {
+    Served r;
+    r.prompt_tokens = 200 + (i * 733) % 1900;
+    r.output_tokens = 40 + (i * 271) % 300;
+    r.arrival_s = 0.08 * i;
+    run.push_back(r);
+  }
+  return run;
+}
+
+TEST_F(Calibration, HostTimesOfARunComeBack) {
+  Scenario machine = load_scenario_text(
+      kServer, "server.yaml",
+      {{"nodes.0.machine.step", "0.5 ms"}, {"nodes.0.machine.uncaptured_step", "4 ms"}});
+  const std::vector<Served> measured = replay_scenario(requests(), machine);
+  const HostFit fit = fit_host(measured, load_scenario_text(kServer, "server.yaml"), 0, 159);
+  EXPECT_NEAR(fit.step.value, 0.5e-3, 0.02e-3);
+  EXPECT_NEAR(fit.uncaptured_step.value, 4e-3, 0.2e-3);
+  EXPECT_LE(fit.step.low, fit.step.value);
+  EXPECT_GE(fit.step.high, fit.step.value);
+}
+
+TEST_F(Calibration, MeasuredRunIsReadInOrderOfArrivalAndComparedWithItselfIsExact) {
+  write("run.csv",
+        "arrival_s,input_tokens,output_tokens,scheduled_s,first_token_s,last_token_s\n"
+        "2,10,5,2.1,2.2,2.6\n1,20,1,1,1.5,1.5\n");
+  const std::vector<Served> run = read_measured_run(path("run.csv"));
+  EXPECT_EQ(run[0].prompt_tokens, 20);
+  const ServedTable table = statistics_of(run);
+  EXPECT_NEAR(table[0][0], 0.35, 1e-9);  // TTFT 0.2 and 0.5
+  EXPECT_NEAR(table[1][0], 0.1, 1e-9);   // TPOT of the one with more than one token
+  EXPECT_NEAR(table[0][1], 0.35, 1e-9);  // the median lies between
+  const auto [mean, worst] = mean_and_worst_error(table, table);
+  EXPECT_EQ(mean, 0);
+  EXPECT_EQ(worst, 0);
+  write("run.csv",
+        "arrival_s,input_tokens,output_tokens,scheduled_s,first_token_s,last_token_s\n"
+        "2,10,5,1,2.2,2.6\n1,20,1,1,1.5,1.5\n");
+  EXPECT_THROW(read_measured_run(path("run.csv")), BadInput);
+  EXPECT_THROW(parse_requests("5..2", 10), BadInput);
+  EXPECT_THROW(parse_requests("0..10", 10), BadInput);
+  EXPECT_EQ(parse_requests("3..9", 10), (std::pair<std::size_t, std::size_t>{3, 9}));
+}
+
+}  // namespace
+}  // namespace yardmaster

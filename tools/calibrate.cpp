@@ -1,0 +1,237 @@
+// `yardmaster calibrate`: catalogue entries from kernel profiles; with --host, the two numbers of a
+// machine from a measured run.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "env/hardware/catalogue.h"
+#include "tools/command.h"
+#include "tools/host_fit.h"
+#include "tools/profile_fit.h"
+
+namespace yardmaster {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CalibrateOptions {
+  std::string folder, gpu, model, source, output, measured, requests;
+  ScenarioOptions scenario;
+  bool host = false, force = false, json = false;
+};
+
+Catalogue shipped_catalogue() {
+  Catalogue catalogue;
+  yaml::Faults faults;
+  load_catalogue(catalogue_folder(""), catalogue, faults);
+  if (!faults.empty()) {
+    throw ConfigError(faults.lines());
+  }
+  return catalogue;
+}
+
+template <class Spec>
+const Spec& named(const std::vector<CatalogueEntry<Spec>>& entries, const std::string& option,
+                  const std::string& name) {
+  if (const CatalogueEntry<Spec>* entry = find_entry(entries, name)) {
+    return entry->spec;
+  }
+  std::vector<std::string> known;
+  for (const CatalogueEntry<Spec>& entry : entries) {
+    known.push_back(entry.spec.name);
+  }
+  throw BadInput(
+      fmt::format("{} {}: not in the catalogue{}", option, name, yaml::did_you_mean(name, known)));
+}
+
+/// `key: [a, b, ...]`, wrapped, with as many decimals as a time of a GPU has digits.
+std::string yaml_list(const std::string& key, const std::vector<double>& values, bool whole) {
+  std::string text = "    " + key + ": [", line = text;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::string value =
+        whole ? fmt::format("{:.0f}", values[i]) : fmt::format("{:.4g}", values[i]);
+    const std::string item = value + (i + 1 < values.size() ? ", " : "]\n");
+    if (line.size() + item.size() > 120) {
+      text.back() = '\n';
+      line = "      ";
+      text += line;
+    }
+    line += item;
+    text += item;
+  }
+  return text;
+}
+
+std::string percent(const FitError& e) {
+  return fmt::format("{:.1f}/{:.1f}/{:.0f} % on {} cells", 100 * e.mean, 100 * e.p90, 100 * e.worst,
+                     e.cells);
+}
+
+std::string yaml_text(const FittedProfile& fitted, const CalibrateOptions& options) {
+  const StepProfile& p = fitted.profile;
+  const std::string skew = fitted.skew.cells > 0
+                               ? "batches with up to half long contexts " + percent(fitted.skew)
+                               : "no skew profiled, none assumed";
+  std::string text = fmt::format(
+      "# Made by `yardmaster calibrate`: times of all layers together in microseconds, without\n"
+      "# communication and host time. Errors are mean / 90th percentile / worst.\n"
+      "profiles:\n  {}:\n    source: \"{}. Thinned tables against all of its cells: decode-only "
+      "attention {}; attention with a chunk {}; {}\"\n"
+      "    gpu: {}\n    model: {}\n    tensor_parallel: {}\n",
+      p.name, options.source, percent(fitted.decode), percent(fitted.mixed), skew, p.gpu, p.model,
+      p.tensor_parallel);
+  text += yaml_list("tokens", p.tokens, true) + yaml_list("dense_us", p.dense_us, false);
+  if (!p.experts_us.empty()) {
+    text += yaml_list("experts_us", p.experts_us, false);
+  }
+  text += yaml_list("sequences", p.sequences, true) + yaml_list("head_us", p.head_us, false) +
+          yaml_list("decodes", p.decodes, true) + yaml_list("contexts", p.contexts, true) +
+          yaml_list("decode_us", p.decode_us, false) + yaml_list("chunks", p.chunks, true) +
+          yaml_list("histories", p.histories, true) +
+          yaml_list("mixed_decodes", p.mixed_decodes, true) +
+          yaml_list("mixed_contexts", p.mixed_contexts, true) +
+          yaml_list("mixed_us", p.mixed_us, false);
+  return text + fmt::format(
+                    "    other_token_us: {:.4g}\n    other_pair_us: {:.4g}\n"
+                    "    unsplit_decodes: {}\n    skew_us: {:.4g}\n    floor_us: {:.4g}\n",
+                    p.other_token_us, p.other_pair_us, p.unsplit_decodes, p.skew_us, p.floor_us);
+}
+
+void write_whole(const fs::path& path, const std::string& text) {
+  const std::string temporary = path.string() + ".tmp";
+  std::ofstream out(temporary, std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    std::remove(temporary.c_str());
+    throw std::runtime_error("cannot write " + path.string());
+  }
+}
+
+/// The degrees that a folder holds: 1 at its top, the others in tp2, tp4 ...
+std::vector<int> degrees_in(const fs::path& folder) {
+  std::vector<int> degrees = {1};
+  for (int k = 2; k <= 64; ++k) {
+    std::error_code ignored;
+    if (fs::is_directory(folder / fmt::format("tp{}", k), ignored)) {
+      degrees.push_back(k);
+    }
+  }
+  return degrees;
+}
+
+int calibrate_profile(const CalibrateOptions& options) {
+  if (options.gpu.empty() || options.model.empty()) {
+    throw BadInput("calibrate needs --gpu and --model, names of the catalogue");
+  }
+  const Catalogue catalogue = shipped_catalogue();
+  const GpuSpec gpu = named(catalogue.gpus, "--gpu", options.gpu);
+  const ModelSpec model = named(catalogue.models, "--model", options.model);
+  std::vector<std::pair<fs::path, std::string>> files;
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const int k : degrees_in(options.folder)) {
+    const std::string folder = options.folder + (k > 1 ? fmt::format("/tp{}", k) : "");
+    const FittedProfile fitted = fit_profile(folder, options.folder, gpu, model, k);
+    const fs::path path = fs::path(options.output) / (fitted.profile.name + ".yaml");
+    if (!options.output.empty() && !options.force && fs::exists(path)) {
+      throw BadInput(fmt::format("{} exists already (--force replaces it)", path.string()));
+    }
+    files.emplace_back(path, yaml_text(fitted, options));
+    const auto error = [](const FitError& e) {
+      return nlohmann::ordered_json{
+          {"cells", e.cells}, {"mean", e.mean}, {"p90", e.p90}, {"worst", e.worst}};
+    };
+    rows.push_back({{"profile", fitted.profile.name},
+                    {"decode", error(fitted.decode)},
+                    {"mixed", error(fitted.mixed)},
+                    {"skew", error(fitted.skew)}});
+    if (!options.json) {
+      fmt::print("{}: decode-only attention {}; with a chunk {}; unequal contexts {}\n",
+                 fitted.profile.name, percent(fitted.decode), percent(fitted.mixed),
+                 percent(fitted.skew));
+    }
+  }
+  if (options.json) {
+    fmt::print("{}\n", rows.dump(2));
+  }
+  if (!options.output.empty()) {
+    fs::create_directories(options.output);
+    for (const auto& [path, text] : files) {
+      write_whole(path, text);
+    }
+  }
+  return kExitOk;
+}
+
+int calibrate_host(const CalibrateOptions& options) {
+  if (options.measured.empty() || options.scenario.file.empty()) {
+    throw BadInput("calibrate --host needs --measured FILE and --scenario FILE");
+  }
+  const std::vector<Served> run = read_measured_run(options.measured);
+  const auto [first, last] = parse_requests(options.requests, run.size());
+  const HostFit fit = fit_host(run, options.scenario.load(), first, last);
+  if (options.json) {
+    const auto number = [](const HostNumber& n) {
+      return nlohmann::ordered_json{{"value_s", n.value}, {"low_s", n.low}, {"high_s", n.high}};
+    };
+    fmt::print("{}\n", nlohmann::ordered_json{{"step", number(fit.step)},
+                                              {"uncaptured_step", number(fit.uncaptured_step)}}
+                           .dump(2));
+    return kExitOk;
+  }
+  const auto line = [](const char* key, const HostNumber& n) {
+    fmt::print("  {}: {:.3f} ms   # {:.3f} to {:.3f}\n", key, 1e3 * n.value, 1e3 * n.low,
+               1e3 * n.high);
+  };
+  fmt::print("# beyond the scenario's own; 95 % bootstrap intervals, requests {} to {}\nmachine:\n",
+             first, last);
+  line("step", fit.step);
+  line("uncaptured_step", fit.uncaptured_step);
+  return kExitOk;
+}
+
+int calibrate(const CalibrateOptions& options) {
+  if (options.host == !options.folder.empty()) {
+    throw BadInput("calibrate takes either PROFILE_DIR or --host");
+  }
+  return options.host ? calibrate_host(options) : calibrate_profile(options);
+}
+
+}  // namespace
+
+void add_calibrate_command(CLI::App& app, Command& chosen) {
+  const auto options = std::make_shared<CalibrateOptions>();
+  CLI::App& command = *app.add_subcommand(
+      "calibrate", "Make catalogue entries of kernel profiles, or find a machine's host times");
+  command
+      .add_option("profile", options->folder,
+                  "Folder with dense, per_sequence, attention (and moe, skew) as .csv or "
+                  ".csv.gz; tp2 and so on below it")
+      ->type_name("PROFILE_DIR");
+  command.add_option("--gpu", options->gpu, "The profiled GPU, a name of the catalogue");
+  command.add_option("--model", options->model, "The profiled model, a name of the catalogue");
+  options->source = "layer profiles given by the user";
+  command.add_option("--source", options->source, "Where the profiles come from, for the entry");
+  command
+      .add_option("-o,--output", options->output,
+                  "Write one YAML file a degree here; without it nothing is written")
+      ->type_name("DIR");
+  command.add_flag("--force", options->force, "Replace files that exist");
+  command.add_flag("--host", options->host,
+                   "Find machine.step and machine.uncaptured_step from a measured run");
+  command.add_option("--measured", options->measured,
+                     "With --host: the run, as validate-node takes it");
+  options->scenario.add_as_option(command, false);
+  command.add_option("--requests", options->requests,
+                     "With --host: fit these only, FIRST..LAST in order of arrival");
+  command.add_flag("--json", options->json, "Print one JSON object on stdout, and nothing else");
+  command.callback([options, &chosen] { chosen = [options] { return calibrate(*options); }; });
+}
+
+}  // namespace yardmaster

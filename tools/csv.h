@@ -1,0 +1,37 @@
+// Tables of measured figures: comma-separated, plain or gzip, with a header.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace yardmaster {
+
+/// A table as text. Cells are looked up by column; faults name file, line and column.
+class CsvTable {
+ public:
+  /// Reads a file; `path` without `.gz` finds the compressed one too. Throws BadInput when it
+  /// cannot be read, is empty, or a line has not as many cells as the header.
+  explicit CsvTable(const std::string& path);
+
+  [[nodiscard]] std::size_t size() const { return rows_.size(); }
+  [[nodiscard]] bool has(const std::string& column) const;
+  /// A cell. Throws BadInput for an unknown column.
+  [[nodiscard]] const std::string& text(std::size_t row, const std::string& column) const;
+  /// A cell as a finite number. Throws BadInput.
+  [[nodiscard]] double number(std::size_t row, const std::string& column) const;
+  /// The same as a whole number in [0, 2^31).
+  [[nodiscard]] int whole(std::size_t row, const std::string& column) const;
+
+ private:
+  [[nodiscard]] std::size_t find(const std::string& column) const;
+
+  std::string path_;
+  std::vector<std::string> header_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Whether `path` or `path`.gz exists.
+[[nodiscard]] bool csv_exists(const std::string& path);
+
+}  // namespace yardmaster

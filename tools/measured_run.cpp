@@ -1,0 +1,168 @@
+#include "tools/measured_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "env/node/node.h"
+#include "tools/command.h"
+#include "tools/csv.h"
+
+namespace yardmaster {
+namespace {
+
+constexpr std::array<double, 4> kPercentiles = {0.5, 0.9, 0.95, 0.99};
+constexpr double kLongestRun = 1e6;  // seconds
+
+/// Linear interpolation between order statistics, as everywhere in results.
+double percentile(const std::vector<double>& sorted, double p) {
+  const double place = p * static_cast<double>(sorted.size() - 1);
+  const auto low = static_cast<std::size_t>(place);
+  const std::size_t high = std::min(low + 1, sorted.size() - 1);
+  return sorted[low] + (sorted[high] - sorted[low]) * (place - static_cast<double>(low));
+}
+
+void check_request(const Served& r, const std::string& where) {
+  if (r.prompt_tokens < 1 || r.output_tokens < 1) {
+    throw BadInput(where + ": a request has at least one prompt and one output token");
+  }
+  if (!(0 <= r.arrival_s && r.arrival_s <= r.scheduled_s && r.scheduled_s <= r.first_token_s &&
+        r.first_token_s <= r.last_token_s && r.last_token_s < kLongestRun)) {
+    throw BadInput(where + ": expected 0 <= arrival <= scheduled <= first token <= last token");
+  }
+}
+
+Time time_of(double seconds) { return Time{Duration::from_seconds(seconds).ps}; }
+
+}  // namespace
+
+std::vector<Served> read_measured_run(const std::string& path) {
+  const CsvTable table(path);
+  std::vector<Served> run;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    Served r;
+    r.prompt_tokens = table.whole(i, "input_tokens");
+    r.output_tokens = table.whole(i, "output_tokens");
+    r.arrival_s = table.number(i, "arrival_s");
+    r.scheduled_s = table.number(i, "scheduled_s");
+    r.first_token_s = table.number(i, "first_token_s");
+    r.last_token_s = table.number(i, "last_token_s");
+    check_request(r, fmt::format("{}:{}", path, i + 2));
+    run.push_back(r);
+  }
+  if (run.size() < 2) {
+    throw BadInput(path + ": expected two requests at least");
+  }
+  std::stable_sort(run.begin(), run.end(),
+                   [](const Served& a, const Served& b) { return a.arrival_s < b.arrival_s; });
+  return run;
+}
+
+std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings& settings,
+                           Duration before) {
+  std::vector<Request> requests(run.size());
+  FactLog facts;
+  const NodeContext context{settings, requests, facts};
+  Node node(node_id(0), settings);
+  for (std::uint32_t i = 0; i < run.size(); ++i) {
+    if (run[i].prompt_tokens + run[i].output_tokens > settings.max_model_len) {
+      throw BadInput(fmt::format("request {} has {} tokens: max_model_len is {}", i,
+                                 run[i].prompt_tokens + run[i].output_tokens,
+                                 settings.max_model_len));
+    }
+    requests[i].address = object_address(0, i);
+    requests[i].prompt_tokens = run[i].prompt_tokens;
+    requests[i].output_tokens = run[i].output_tokens;
+    requests[i].mark = time_of(run[i].arrival_s) + before;
+    node.deliver(context, TaskSlot{i}, requests[i].mark);
+  }
+  std::vector<NodeOutput> outputs;
+  while (!node.next_output().is_never() || !node.next_plan().is_never()) {
+    if (node.next_plan() < node.next_output()) {
+      node.catch_up(context, node.next_plan());
+    } else {
+      node.collect(context, node.next_output(), outputs);
+    }
+  }
+  std::vector<Served> served = run;
+  for (std::size_t i = 0; i < run.size(); ++i) {
+    served[i].scheduled_s = requests[i].first_scheduled.seconds();
+    served[i].first_token_s = requests[i].first_token.seconds();
+    served[i].last_token_s = requests[i].last_token.seconds();
+  }
+  return served;
+}
+
+std::vector<Served> replay_scenario(const std::vector<Served>& run, const Scenario& scenario) {
+  return replay(run, scenario.kinds.front().settings,
+                scenario.network.frontend + scenario.network.latency);
+}
+
+std::vector<double> measure(const std::vector<Served>& run, std::size_t measure) {
+  std::vector<double> values;
+  for (const Served& r : run) {
+    const double decoding = r.last_token_s - r.first_token_s;
+    const std::array<double, 5> all = {
+        r.first_token_s - r.arrival_s, decoding / std::max(r.output_tokens - 1, 1),
+        r.last_token_s - r.arrival_s, r.scheduled_s - r.arrival_s, r.first_token_s - r.scheduled_s};
+    if (measure != 1 || r.output_tokens > 1) {
+      values.push_back(all[measure]);
+    }
+  }
+  return values;
+}
+
+ServedTable statistics_of(const std::vector<Served>& run) {
+  ServedTable table{};
+  for (std::size_t m = 0; m < table.size(); ++m) {
+    std::vector<double> values = measure(run, m);
+    if (values.empty()) {
+      continue;
+    }
+    std::sort(values.begin(), values.end());
+    for (const double value : values) {
+      table[m][0] += value / static_cast<double>(values.size());
+    }
+    for (std::size_t p = 0; p < kPercentiles.size(); ++p) {
+      table[m][p + 1] = percentile(values, kPercentiles[p]);
+    }
+  }
+  return table;
+}
+
+std::pair<double, double> mean_and_worst_error(const ServedTable& real,
+                                               const ServedTable& simulated) {
+  double sum = 0, worst = 0;
+  for (std::size_t m = 0; m < 3; ++m) {
+    for (std::size_t s = 0; s < 5; ++s) {
+      const double error = real[m][s] > 0 ? std::abs(simulated[m][s] / real[m][s] - 1) : 0;
+      sum += error / 15;
+      worst = std::max(worst, error);
+    }
+  }
+  return {sum, worst};
+}
+
+std::pair<std::size_t, std::size_t> parse_requests(const std::string& text, std::size_t size) {
+  if (text.empty()) {
+    return {0, size - 1};
+  }
+  const std::size_t dots = text.find("..");
+  std::size_t first = 0, last = 0;
+  if (dots != std::string::npos) {
+    const char* begin = text.data();
+    const char* end = begin + text.size();
+    const auto low = std::from_chars(begin, begin + dots, first);
+    const auto high = std::from_chars(begin + dots + 2, end, last);
+    if (low.ptr == begin + dots && high.ptr == end && high.ec == std::errc() && first <= last &&
+        last < size) {
+      return {first, last};
+    }
+  }
+  throw BadInput(fmt::format("--requests {}: expected FIRST..LAST from 0..{}, in order of arrival",
+                             text, size - 1));
+}
+
+}  // namespace yardmaster

@@ -1,0 +1,52 @@
+// A measured run of one server, and the same requests on a node of the simulator.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/node/settings.h"
+#include "env/scenario/scenario.h"
+
+namespace yardmaster {
+
+/// One request as served; seconds since the run began.
+struct Served {
+  std::int32_t prompt_tokens = 0, output_tokens = 0;
+  double arrival_s = 0, scheduled_s = 0, first_token_s = 0, last_token_s = 0;
+};
+
+/// Reads arrival_s, input_tokens, output_tokens, scheduled_s, first_token_s and last_token_s, in
+/// order of arrival. Throws BadInput.
+std::vector<Served> read_measured_run(const std::string& path);
+
+/// The same requests at the same times on a node of these settings, `before` seconds after their
+/// arrival. Throws BadInput for a request that does not fit.
+std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings&, Duration before);
+
+/// The same on the first node of a scenario, with its network's latencies. Throws BadInput.
+std::vector<Served> replay_scenario(const std::vector<Served>& run, const Scenario&);
+
+/// What is compared, in order of the output.
+inline constexpr std::array<const char*, 5> kServedMeasures = {
+    "TTFT", "TPOT", "E2E", "arrival to scheduled", "scheduled to first token"};
+inline constexpr std::array<const char*, 5> kServedStatistics = {"mean", "p50", "p90", "p95",
+                                                                 "p99"};
+
+/// One value a request, of those that have it, in seconds.
+std::vector<double> measure(const std::vector<Served>& run, std::size_t measure);
+/// Mean and percentiles of each measure: [measure][statistic], in seconds.
+using ServedTable = std::array<std::array<double, 5>, 5>;
+ServedTable statistics_of(const std::vector<Served>& run);
+
+/// Mean and largest |simulated / real - 1| of the 15 statistics of TTFT, TPOT and E2E.
+std::pair<double, double> mean_and_worst_error(const ServedTable& real,
+                                               const ServedTable& simulated);
+
+/// The requests `first..last` of a text such as `0..149`; all of them when it is empty. Throws
+/// BadInput.
+std::pair<std::size_t, std::size_t> parse_requests(const std::string& text, std::size_t size);
+
+}  // namespace yardmaster

@@ -1,0 +1,58 @@
+// From kernel profiles of one transformer layer to the compact tables of a StepProfile.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/hardware/hardware.h"
+#include "env/hardware/profile.h"
+
+namespace yardmaster {
+
+/// Attention times as profiled: a union of grids with holes. Looked up slice by slice, for a line
+/// through a hole would connect what is far apart.
+class AttentionTimes {
+ public:
+  void add(int chunk, int history, int decodes, int context, double us);
+  /// Microseconds of one layer, on straight lines: between numbers of decodes first, then between
+  /// the chunks, histories and contexts that this slice has.
+  [[nodiscard]] double at(double chunk, double history, double decodes, double context) const;
+  /// Numbers of decodes that were profiled without a chunk.
+  [[nodiscard]] std::vector<double> decodes() const;
+
+  struct Cell {
+    int chunk, history, decodes, context;
+    double us;
+  };
+  [[nodiscard]] const std::vector<Cell>& cells() const { return cells_; }
+
+ private:
+  using Line = std::map<int, double>;       // by context
+  using Histories = std::map<int, Line>;    // by history
+  using Chunks = std::map<int, Histories>;  // by chunk, 0: none
+  using Slices = std::map<int, Chunks>;     // by decodes
+  Slices alone_, with_chunk_;
+  std::vector<Cell> cells_;
+};
+
+/// Relative errors of a table against the measurements behind it.
+struct FitError {
+  std::size_t cells = 0;
+  double mean = 0, p90 = 0, worst = 0;
+};
+
+/// A profile and how far it is from its measurements.
+struct FittedProfile {
+  StepProfile profile;
+  FitError decode, mixed, skew;  // skew: no cells when it was not profiled
+};
+
+/// Reads the kernel times of one degree from `folder` (experts from `top`, where they are for all
+/// degrees) and makes the tables. Throws BadInput for what is missing or malformed.
+FittedProfile fit_profile(const std::string& folder, const std::string& top, const GpuSpec&,
+                          const ModelSpec&, int tensor_parallel);
+
+}  // namespace yardmaster
