@@ -224,12 +224,30 @@ void read_recordings(const std::string& path, const std::function<void(const Rec
   }
 }
 
+PromptPaths paths_of(const RecordedCase& c) {
+  PathBuilder builder(1);
+  std::vector<std::uint64_t> ids;
+  for (const RecordedRequest& request : c.requests) {
+    ids.clear();
+    for (const auto& [first, count] : request.blocks) {
+      for (std::int32_t i = 0; i < count; ++i) {
+        ids.push_back(static_cast<std::uint64_t>(first + i));
+      }
+    }
+    if (!builder.add(ids, static_cast<std::int32_t>(ids.size()))) {
+      throw BadInput(fmt::format("case {}: equal block ids after different ones", c.id));
+    }
+  }
+  return builder.build();
+}
+
 Replay replay(const RecordedCase& c) {
   constexpr std::int64_t kStepsBeyond = 16;
   std::vector<Request> requests(c.requests.size());
   FactLog facts;
   NodeRecorder recorder;
-  const NodeContext context{c.settings, requests, facts, &recorder};
+  const PromptPaths paths = paths_of(c);
+  const NodeContext context{c.settings, requests, facts, &recorder, &paths};
   Node node(node_id(0), c.settings);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const RecordedRequest& sent = c.requests[i];
@@ -238,6 +256,8 @@ Replay replay(const RecordedCase& c) {
         std::clamp(c.settings.max_model_len - sent.prompt_tokens, 1, sent.output_tokens);
     requests[i].stop_token = sent.stop_token;
     requests[i].priority = sent.priority;
+    requests[i].path = PathId{static_cast<std::uint32_t>(i)};
+    requests[i].address.workflow = static_cast<std::uint32_t>(i);
     requests[i].mark = sent.arrival;
     node.deliver(context, static_cast<TaskSlot>(i), sent.arrival);
   }

@@ -65,6 +65,9 @@ struct Replay {
   std::vector<RequestOutcome> outcomes;
 };
 
+/// What the requests of a case share. Throws BadInput when their block ids contradict each other.
+PromptPaths paths_of(const RecordedCase&);
+
 /// Runs the case through a Node. Gives up some steps after the recorded ones.
 Replay replay(const RecordedCase&);
 

@@ -65,7 +65,8 @@ struct NodeContext {
   const NodeSettings& settings;
   std::vector<Request>& requests;
   FactLog& facts;
-  NodeRecorder* recorder = nullptr;  // null: nobody wants to know
+  NodeRecorder* recorder = nullptr;    // null: nobody wants to know
+  const PromptPaths* paths = nullptr;  // of Request::path; null: nothing is shared
 };
 
 /// Something that has become visible to the dispatcher, at the time it does.
@@ -79,6 +80,7 @@ struct NodeOutput {
 /// Work done since the start, of steps that have been closed.
 struct NodeCounters {
   std::int64_t steps = 0, segments = 0, prefill_tokens = 0, decode_tokens = 0, preemptions = 0;
+  std::int64_t cached_tokens = 0;   // found in the prefix cache by admissions
   std::int64_t context_tokens = 0;  // summed over decode steps: KV tokens read
   std::int64_t chunk_pairs = 0;  // summed 2 before c + c^2: twice the (query, key) pairs of prefill
   Duration busy;                 // time in steps
@@ -98,7 +100,13 @@ struct NodeLoad {
 class Node {
  public:
   Node() = default;
-  Node(NodeId id, const NodeSettings& settings) : id_(id), free_blocks_(settings.usable_blocks) {}
+  Node(NodeId id, const NodeSettings& settings) : id_(id), free_blocks_(settings.usable_blocks) {
+    if (settings.enable_prefix_caching) {
+      cache_ = PrefixCache(settings.usable_blocks, settings.rules.freed_blocks_to_back
+                                                       ? FreedBlocks::all_to_back
+                                                       : FreedBlocks::unhashed_to_front);
+    }
+  }
 
   /// A request arrives at `at`, not before the present. Its sizes and mark are set, and it fits:
   /// prompt + output <= max_model_len. With `now`, plans before it are made first. A request that
@@ -162,6 +170,12 @@ class Node {
   void reschedule(const NodeContext&);
   bool make_plans(const NodeContext&, Time limit, bool inclusive);
 
+  /// What a victim had in the step that is being planned, and the free blocks before.
+  struct Withdrawn {
+    std::int32_t tokens = 0, blocks = 0;
+    std::int64_t free = 0;
+  };
+
   // What (node_plan.cpp).
   void plan(const NodeContext&, Time now);
   void hear_mailbox(const NodeContext&, Time now);
@@ -178,7 +192,7 @@ class Node {
   void release_leaving(const NodeContext&, bool drained);
   [[nodiscard]] bool plain(const NodeContext&);
   void wait_by_priority(const NodeContext&, TaskSlot);
-  void preempt(const NodeContext&, TaskSlot, Time now);
+  void preempt(const NodeContext&, TaskSlot, Time now, const Withdrawn&);
   void enter(const NodeContext&, TaskSlot, Time now);
   void continue_prefill(const NodeContext&);
   void admit(const NodeContext&, Time now);
@@ -201,11 +215,30 @@ class Node {
                                            const LiteralStep&) const;
   [[nodiscard]] TaskSlot victim(const NodeContext&) const;
   bool make_room(const NodeContext&, LiteralStep&, TaskSlot, std::int32_t blocks);
+  void add_entry(const NodeContext&, LiteralStep&, TaskSlot, std::int32_t tokens);
   void admit_literally(const NodeContext&, LiteralStep&);
   void carry_out(const NodeContext&, const LiteralStep&);
   void serve(const NodeContext&, TaskSlot, std::int32_t tokens);
   void stall(const NodeContext&, TaskSlot);
   [[nodiscard]] std::int32_t computed(const Request&) const;
+
+  // With prefix caching (node_cache.cpp).
+  struct Prefix {
+    std::int32_t tokens = 0, blocks = 0, idle = 0;  // found; of the blocks, nobody holds `idle`
+  };
+  [[nodiscard]] static PromptPath path_of(const NodeContext&, const Request&);
+  [[nodiscard]] Prefix find_prefix(const NodeContext&, const Request&) const;
+  void hold_prefix(const NodeContext&, TaskSlot, const Prefix&, bool whole);
+  void take_until(std::int64_t free);
+  void publish(const NodeContext&, const Request&, std::int32_t held, std::int32_t published);
+  void publish_shared(const NodeContext&, bool scheduled);
+  [[nodiscard]] bool meets_sharer(const NodeContext&, TaskSlot) const;
+  [[nodiscard]] std::int32_t published_tokens(const Request&, std::int32_t in_this_step) const;
+  std::int32_t give_back(const NodeContext&, TaskSlot, std::int32_t held, std::int32_t published,
+                         std::int64_t free);
+  void release_one(const NodeContext&, TaskSlot);
+  void release_in_order(const NodeContext&, std::int64_t step);
+  [[nodiscard]] std::int64_t pending_blocks(const NodeContext&) const;
 
   // For NodeContext::recorder (node_record.cpp).
   void record_decodes(const NodeContext&) const;
@@ -259,6 +292,12 @@ class Node {
   std::vector<TaskSlot> joining_;     // their last chunk is in the step under way
   std::vector<Leaving> leaving_;      // last token sampled, seat and blocks not yet free
   std::vector<Cancel> cancels_;       // at the next plan
+  // Prefix caching. free_blocks_ leads; the cache takes blocks when it is changed or looked at.
+  PrefixCache cache_;
+  std::int32_t sharers_ = 0, rivals_ = 0;  // running requests with these flags
+  bool unseen_ = false;                    // the last planned step had not ended at the last plan
+  bool planned_seen_ = false;              // nor had any when that step was planned: false
+  bool head_waits_for_sharer_ = false;     // the head may be let in by what a sharer publishes
   Ring<TaskSlot> waiting_;
   std::int64_t waiting_tokens_ = 0;  // to compute for those, whole sequences
   Ring<Delivery> mailbox_;           // on their way or not yet seen, by time

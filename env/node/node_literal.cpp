@@ -32,6 +32,11 @@ bool Node::plan_literally(const NodeContext& context, Time now) {
       (!alone || settings.rules.cap_binds_lone_request)) {
     step.cap = settings.long_prefill_token_threshold;
   }
+  if (settings.enable_prefix_caching) {
+    take_until(free_blocks_);
+    publish_shared(context, false);
+  }
+  head_waits_for_sharer_ = false;
   serve_running(context, step);
   if (!step.preempted) {
     admit_literally(context, step);
@@ -69,11 +74,24 @@ void Node::serve_running(const NodeContext& context, LiteralStep& step) {
       if (!make_room(context, step, task, blocks)) {
         return;
       }
-      step.entries.push_back({task, tokens, before, blocks});
-      step.budget -= tokens;
-      step.taken += blocks;
+      add_entry(context, step, task, tokens);
     }
     task = r.next;
+  }
+}
+
+// What it computes can be hit from now on, by those that are admitted in the same call too.
+void Node::add_entry(const NodeContext& context, LiteralStep& step, TaskSlot task,
+                     std::int32_t tokens) {
+  const Request& r = context.requests[index(task)];
+  const std::int32_t before = computed(r);
+  const std::int32_t blocks = blocks_for(before + tokens) - blocks_for(before);
+  step.entries.push_back({task, tokens, before, blocks});
+  step.budget -= tokens;
+  step.taken += blocks;
+  if (context.settings.enable_prefix_caching && (r.shares || r.state == RequestState::prefilling)) {
+    take_until(free_blocks_ - step.taken);
+    publish(context, r, before + tokens, published_tokens(r, tokens));
   }
 }
 
@@ -82,14 +100,17 @@ bool Node::make_room(const NodeContext& context, LiteralStep& step, TaskSlot tas
                      std::int32_t blocks) {
   while (blocks > free_blocks_ - step.taken) {
     const TaskSlot gone = victim(context);
+    Withdrawn withdrawn{0, 0, free_blocks_ - step.taken};
     const auto entry = std::find_if(step.entries.begin(), step.entries.end(),
                                     [gone](const LiteralStep::Entry& e) { return e.task == gone; });
     if (entry != step.entries.end()) {  // it had been served already
-      step.budget += entry->tokens;
-      step.taken -= entry->blocks;
+      withdrawn.tokens = entry->tokens;
+      withdrawn.blocks = entry->blocks;
       step.entries.erase(entry);
     }
-    preempt(context, gone, step.now);
+    preempt(context, gone, step.now, withdrawn);
+    step.budget += withdrawn.tokens;
+    step.taken -= withdrawn.blocks;
     step.preempted = true;
     if (gone == task) {
       return false;
@@ -120,19 +141,28 @@ void Node::admit_literally(const NodeContext& context, LiteralStep& step) {
     const TaskSlot task = waiting_.front();
     Request& r = context.requests[index(task)];
     const std::int32_t tokens = r.prompt_tokens + r.produced;
-    const std::int32_t chunk = std::min({tokens, step.cap, step.budget});
+    Prefix prefix;
+    if (settings.enable_prefix_caching) {
+      take_until(free_blocks_ - step.taken);
+      prefix = find_prefix(context, r);
+    }
+    const std::int32_t chunk = std::min({tokens - prefix.tokens, step.cap, step.budget});
     const std::int32_t whole =
         settings.reserve_full_isl ? std::min(tokens, settings.max_model_len) : 0;
+    const std::int32_t asked =
+        blocks_for(std::max(whole, prefix.tokens + chunk)) - prefix.blocks + prefix.idle;
     const std::int32_t kept = running_ > 0 ? settings.watermark_blocks : 0;
-    if (blocks_for(std::max(whole, chunk)) + kept > free_blocks_ - step.taken) {
+    if (asked + kept > free_blocks_ - step.taken) {
+      head_waits_for_sharer_ = sharers_ > 0 && meets_sharer(context, task);
       return;
     }
     waiting_.pop_front();
     waiting_tokens_ -= tokens;
     enter(context, task, step.now);
-    step.entries.push_back({task, chunk, 0, blocks_for(chunk)});
-    step.budget -= chunk;
-    step.taken += blocks_for(chunk);
+    if (settings.enable_prefix_caching) {
+      hold_prefix(context, task, prefix, prefix.tokens + chunk == tokens);
+    }
+    add_entry(context, step, task, chunk);
   }
 }
 

@@ -17,6 +17,7 @@ std::size_t phase_of(std::int64_t offset) { return static_cast<std::size_t>(offs
 void Node::plan(const NodeContext& context, Time now) {
   close_segment(context);
   const bool drained = now >= end_;
+  unseen_ = !drained;
   if (change_at_ <= now) {
     apply_changes(context, now);
   }
@@ -40,6 +41,9 @@ void Node::plan(const NodeContext& context, Time now) {
   }
   opportunity_ = now;
   start_segment(context, now, preempted);
+  if (steps_ > 0) {
+    planned_seen_ = !unseen_;
+  }
   if (context.recorder != nullptr) {
     record_plan(context, now, preempted);
   }
@@ -93,7 +97,12 @@ void Node::close_segment(const NodeContext& context) {
     const std::int32_t held = blocks_for(r.computed);
     r.computed += chunk_tokens_ * steps_;
     free_blocks_ -= blocks_for(r.computed) - held;
+    if (context.settings.enable_prefix_caching) {
+      take_until(free_blocks_);
+      publish(context, r, r.computed, r.computed);
+    }
   }
+  planned_seen_ = planned_seen_ && steps_ == 1;
   step_ += steps_;
   steps_ = 0;
   chunk_tokens_ = 0;
@@ -222,8 +231,9 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
     waiting_.remove_if([&](TaskSlot t) { return t == task; });
     waiting_tokens_ -= r.prompt_tokens + r.produced;
   } else if (r.state != RequestState::outside) {
+    const std::int32_t published = published_tokens(r, 0);
     leave_batch(context, task);
-    free_blocks_ += blocks_for(r.computed);
+    free_blocks_ += give_back(context, task, blocks_for(r.computed), published, free_blocks_);
     unlink(context, task);
   }
   outputs_.remove_if([&](const NodeOutput& o) {
@@ -241,23 +251,23 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
 void Node::release(const NodeContext& context, TaskSlot task) {
   Request& r = context.requests[index(task)];
   if (r.state == RequestState::leaving) {
-    std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
-    free_blocks_ += blocks_for(r.computed);
-    unlink(context, task);
+    release_in_order(context, r.finish_step + context.settings.steps_in_flight);
   }
   r.state = RequestState::outside;
 }
 
 // Ended requests give back their seats and blocks once the engine has seen their last token.
 inline void Node::release_leaving(const NodeContext& context, bool drained) {
+  const std::int64_t step = drained ? std::numeric_limits<std::int64_t>::max() : step_;
+  if (context.settings.enable_prefix_caching && leaving_.size() > 1) {
+    release_in_order(context, step);
+    return;
+  }
   std::erase_if(leaving_, [&](const Leaving& l) {
-    if (!drained && l.release_step > step_) {
+    if (l.release_step > step) {
       return false;
     }
-    Request& r = context.requests[index(l.task)];
-    free_blocks_ += blocks_for(r.computed);
-    unlink(context, l.task);
-    r.state = RequestState::outside;
+    release_one(context, l.task);
     return true;
   });
 }
@@ -274,8 +284,9 @@ std::int32_t Node::chunk_blocks(const NodeContext& context) const {
 // Whether the next step follows from counts alone. Sets the chunk of the long prompt under way.
 inline bool Node::plain(const NodeContext& context) {
   const NodeSettings& settings = context.settings;
-  if (irregular_ || (settings.long_prefill_token_threshold > 0 && !waiting_.empty() &&
-                     running_ < settings.max_num_seqs)) {
+  if (irregular_ || rivals_ > 0 ||
+      (settings.long_prefill_token_threshold > 0 && !waiting_.empty() &&
+       running_ < settings.max_num_seqs)) {
     return false;
   }
   if (prefilling_ != kNoTask) {
@@ -294,7 +305,7 @@ inline bool Node::plain(const NodeContext& context) {
 }
 
 // It loses its blocks and its place; its tokens stay.
-void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
+void Node::preempt(const NodeContext& context, TaskSlot task, Time now, const Withdrawn& entry) {
   Request& r = context.requests[index(task)];
   ++r.preemptions;
   ++counters_.preemptions;
@@ -307,8 +318,10 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now) {
     const Moment moment = r.preemptions > 1 ? Moment::recomputed : Moment::own_prefill;
     r.book(moment, std::max({now, end_, r.mark}));
   }
+  const std::int32_t published = published_tokens(r, entry.tokens);
   leave_batch(context, task);
-  free_blocks_ += blocks_for(r.computed);
+  const std::int32_t held = blocks_for(r.computed) + entry.blocks;
+  free_blocks_ += give_back(context, task, held, published, entry.free) - entry.blocks;
   unlink(context, task);
   r.computed = 0;
   r.state = RequestState::outside;
@@ -351,6 +364,10 @@ inline void Node::continue_prefill(const NodeContext& context) {
   if (r.computed + chunk_tokens_ == r.prompt_tokens + r.produced) {
     free_blocks_ -= chunk_blocks(context);
     r.computed += chunk_tokens_;
+    if (context.settings.enable_prefix_caching) {
+      take_until(free_blocks_ - decode_blocks(step_, 1));
+      publish(context, r, r.computed, r.computed);
+    }
     joining_.push_back(prefilling_);
     prefilling_ = kNoTask;
     chunk_tokens_ = 0;
@@ -369,28 +386,47 @@ inline void Node::admit(const NodeContext& context, Time now) {
   const NodeSettings& settings = context.settings;
   std::int32_t budget = settings.max_num_batched_tokens - decodes_ - step_shape_.chunk_tokens;
   std::int64_t available = free_blocks_ - (waiting_.empty() ? 0 : decode_blocks(step_, 1));
+  const bool caching = settings.enable_prefix_caching;
+  head_waits_for_sharer_ = false;
+  if (caching && budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
+    take_until(available);
+    publish_shared(context, true);
+  }
   while (budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
     const TaskSlot task = waiting_.front();
     Request& r = context.requests[index(task)];
     const std::int32_t tokens = r.prompt_tokens + r.produced;
-    const std::int32_t chunk = std::min(tokens, budget);
+    const Prefix prefix = caching ? find_prefix(context, r) : Prefix{};
+    const std::int32_t chunk = std::min(tokens - prefix.tokens, budget);
     const std::int32_t asked =
-        blocks_for(settings.reserve_full_isl ? std::min(tokens, settings.max_model_len) : chunk);
+        blocks_for(settings.reserve_full_isl ? std::min(tokens, settings.max_model_len)
+                                             : prefix.tokens + chunk) -
+        prefix.blocks + prefix.idle;
     if (asked + (running_ > 0 ? settings.watermark_blocks : 0) > available) {
+      head_waits_for_sharer_ = sharers_ > 0 && meets_sharer(context, task);
       break;
     }
     waiting_.pop_front();
     waiting_tokens_ -= tokens;
     enter(context, task, now);
+    const bool whole = prefix.tokens + chunk == tokens;
+    if (caching) {
+      hold_prefix(context, task, prefix, whole);
+    }
     budget -= chunk;
     add_chunk(settings, r, chunk);
     if (context.recorder != nullptr) {
-      context.recorder->next.entries.push_back({task, chunk, 0});
+      context.recorder->next.entries.push_back({task, chunk, prefix.tokens});
     }
-    if (chunk == tokens) {
+    if (whole) {
+      const std::int32_t blocks = blocks_for(tokens) - prefix.blocks;
       r.computed = tokens;
-      free_blocks_ -= blocks_for(tokens);
-      available -= blocks_for(tokens);
+      free_blocks_ -= blocks;
+      available -= blocks + prefix.idle;
+      if (caching) {
+        take_until(available);
+        publish(context, r, tokens, tokens);
+      }
       joining_.push_back(task);
     } else {
       prefilling_ = task;
@@ -466,7 +502,9 @@ inline void Node::start_decode(const NodeContext& context, bool preempted) {
       cost.decode_run(decodes, decodes_ * step_ + offset_sum_ + extra_context_, longest);
   segment_ = run.segment;
   // After a preemption the next step admits again; the chunk of a prompt under way found no budget.
-  if (preempted || irregular_ || extra_decodes_ > 0 || prefilling_ != kNoTask) {
+  // The head of the queue may be let in by what a sharer publishes next.
+  if (preempted || irregular_ || extra_decodes_ > 0 || prefilling_ != kNoTask || rivals_ > 0 ||
+      head_waits_for_sharer_) {
     set_steps(settings, 1);
     return;
   }

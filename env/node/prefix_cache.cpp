@@ -160,9 +160,8 @@ bool PrefixCache::extend_last_piece(Holder& holder, RunId id, std::int32_t up_to
 
 // ---- the free queue ----------------------------------------------------------------------------
 
-void PrefixCache::take(HolderId h, std::int32_t blocks) {
+void PrefixCache::take(std::int32_t blocks) {
   check(blocks <= free_, "blocks are taken that are not free");
-  holders_[index(h)].held += blocks;
   free_ -= blocks;
   while (blocks > 0) {
     const std::uint32_t p = front_;

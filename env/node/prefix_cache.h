@@ -77,7 +77,14 @@ class PrefixCache {
   HolderId admit(const PromptPath& path, std::int32_t hit_blocks);
   /// Gives `blocks` more, unhashed, from the front of the free queue, which evicts what is there.
   /// REQUIRES blocks <= free_blocks().
-  void take(HolderId, std::int32_t blocks);
+  void take(HolderId h, std::int32_t blocks) {
+    take(blocks);
+    credit(h, blocks);
+  }
+  /// The two halves of that. Whose blocks they are does not matter to the free queue, so a node
+  /// takes them together and credits a holder when its blocks are to be published or released.
+  void take(std::int32_t blocks);
+  void credit(HolderId h, std::int32_t blocks) { holders_[index(h)].held += blocks; }
   /// The holder's first `up_to` blocks can be hit from now on; those that are already stay so, and
   /// a smaller number does nothing. `path` is the one it was admitted with. REQUIRES up_to <= held.
   void publish(HolderId, const PromptPath& path, std::int32_t up_to);

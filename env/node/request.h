@@ -7,6 +7,8 @@
 
 #include "env/base/ids.h"
 #include "env/base/units.h"
+#include "env/node/prefix_cache.h"
+#include "env/workload/prompt_paths.h"
 
 namespace yardmaster {
 
@@ -53,6 +55,7 @@ struct Request {
   // Sizes: fixed when it is sent.
   std::int32_t prompt_tokens = 0;
   std::int32_t output_tokens = 0;  // hidden truth: tokens until it ends, cut to max_model_len
+  PathId path = kNoPath;           // what of prompt and output others share
   bool stop_token = false;         // the engine cannot foresee that end
   double priority = 0;             // small: urgent
   // Progress.
@@ -64,6 +67,10 @@ struct Request {
   TaskSlot previous = kNoTask, next = kNoTask;  // running list, in order of admission
   RequestState state = RequestState::outside;
   bool first_token_seen = false, cancelled = false;
+  // With prefix caching, while it runs: whether it will publish blocks that others may have too,
+  // and whether another running request might publish the same ones meanwhile; what it holds.
+  bool shares = false, rivals = false;
+  HolderId holder = kNoHolder;
   std::uint16_t preemptions = 0;
   // Timeline.
   Time mark;       // up to here every picosecond has its moment

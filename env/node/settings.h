@@ -45,9 +45,9 @@ struct NodeSettings {
   std::int32_t steps_in_flight = 2;            // 1: synchronous; 2: asynchronous scheduling
   QueuePolicy policy = QueuePolicy::fcfs;
   std::int32_t long_prefill_token_threshold = 0;  // tokens of a chunk, at most; 0: no cap
-  std::int32_t watermark_blocks = 0;  // stay free when a request is admitted beside others
-  bool reserve_full_isl = true;       // admission asks for blocks for the whole sequence
-  bool enable_prefix_caching = false;
+  std::int32_t watermark_blocks = 0;   // stay free when a request is admitted beside others
+  bool reserve_full_isl = true;        // admission asks for blocks for the whole sequence
+  bool enable_prefix_caching = false;  // KV blocks of equal prefixes are found again
   EngineRules rules;
   // Whether the cost's context also counts a preempted request's recomputed output (its chunks
   // beyond the prompt), as the recordings' cost does.

@@ -6,6 +6,26 @@
 
 namespace yardmaster::reference {
 
+PromptPaths paths_of(const std::vector<ScriptEvent>& script) {
+  std::map<RequestId, const ScriptEvent*> sent;
+  for (const ScriptEvent& event : script) {
+    if (event.kind == ScriptEvent::Kind::deliver) {
+      sent[event.id] = &event;
+    }
+  }
+  PathBuilder builder(1);
+  RequestId next = 0;
+  for (const auto& [id, event] : sent) {
+    for (; next < id; ++next) {
+      check(builder.add({}, 0), "an empty path is refused");
+    }
+    check(builder.add(event->blocks, static_cast<std::int32_t>(event->blocks.size())),
+          "equal blocks after different ones");
+    ++next;
+  }
+  return builder.build();
+}
+
 void FastNode::on_fact(Fact fact, const TaskAddress& at, NodeId, Time when) {
   RequestFacts& facts = facts_[at.workflow];
   if (fact == Fact::scheduled && facts.first_scheduled.is_never()) {
@@ -142,6 +162,7 @@ void FastNode::deliver(const ScriptEvent& event) {
       std::min(event.output_tokens, settings_.max_model_len - event.prompt_tokens);
   request.stop_token = event.stop_token;
   request.priority = event.priority;
+  request.path = event.blocks.empty() ? kNoPath : PathId{event.id};
   request.mark = event.arrives;
   slot_of_[event.id] = slot;
   facts_[event.id];

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "env/node/node.h"
@@ -23,11 +24,16 @@ struct Driving {
   std::uint64_t seed = 1;
 };
 
+/// What the requests of a script share.
+PromptPaths paths_of(const std::vector<ScriptEvent>& script);
+
 /// The fast node behind the interface of SlowNode.
 class FastNode : private FactSink {
  public:
-  FastNode(const NodeSettings& settings, Driving driving)
+  /// `paths`: what the script's requests share, by id.
+  FastNode(const NodeSettings& settings, Driving driving, PromptPaths paths = {})
       : settings_(settings),
+        paths_(std::move(paths)),
         driving_(driving),
         random_(driving.seed),
         node_(node_id(0), settings_) {
@@ -54,7 +60,7 @@ class FastNode : private FactSink {
   [[nodiscard]] const std::vector<Time>& output_times() const { return output_times_; }
 
  private:
-  NodeContext context() { return {settings_, requests_, log_}; }
+  NodeContext context() { return {settings_, requests_, log_, nullptr, &paths_}; }
   void on_fact(Fact fact, const TaskAddress& at, NodeId, Time when) override;
   void run_until(Time t);
   void run_events(Time t, bool inclusive_outputs);
@@ -68,6 +74,7 @@ class FastNode : private FactSink {
   RequestId id_of(TaskSlot slot) const { return requests_[index(slot)].address.workflow; }
 
   NodeSettings settings_;
+  PromptPaths paths_;
   Driving driving_;
   std::mt19937_64 random_;
   Node node_;

@@ -140,7 +140,7 @@ Trial shrink(Trial trial, Driving driving) {
           return e.kind == ScriptEvent::Kind::cancel && e.id == gone.id;
         });
       }
-      FastNode fast(candidate.settings, driving);
+      FastNode fast(candidate.settings, driving, paths_of(candidate.script));
       if (!difference(run_script(candidate.settings, candidate.script), run(fast, candidate.script))
                .empty()) {
         trial = std::move(candidate);
@@ -153,7 +153,7 @@ Trial shrink(Trial trial, Driving driving) {
 
 std::string smallest_case(const Trial& trial, Driving driving) {
   const Trial small = shrink(trial, driving);
-  FastNode fast(small.settings, driving);
+  FastNode fast(small.settings, driving, paths_of(small.script));
   return describe(small) +
          difference(run_script(small.settings, small.script), run(fast, small.script));
 }
@@ -174,7 +174,7 @@ void expect_equal_nodes(std::uint64_t first, std::uint64_t last, bool mishaps) {
     const Trial trial = random_trial(seed, mishaps);
     const Driving driving = driving_of(seed);
     const SlowNode slow = run_script(trial.settings, trial.script);
-    FastNode fast(trial.settings, driving);
+    FastNode fast(trial.settings, driving, paths_of(trial.script));
     run(fast, trial.script);
     ASSERT_EQ(difference(slow, fast), "") << smallest_case(trial, driving);
     const bool crashed = std::any_of(trial.script.begin(), trial.script.end(), [](const auto& e) {
@@ -217,8 +217,8 @@ std::string show(const NodeLoad& load) {
 TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUp) {
   for (std::uint64_t seed = 200'001; seed < 201'001; ++seed) {
     const Trial trial = random_trial(seed, true);
-    FastNode lazy(trial.settings, {false, 0, false, true, seed});
-    FastNode busy(trial.settings, {true, 3, true, true, seed});
+    FastNode lazy(trial.settings, {false, 0, false, true, seed}, paths_of(trial.script));
+    FastNode busy(trial.settings, {true, 3, true, true, seed}, paths_of(trial.script));
     for (const ScriptEvent& event : trial.script) {
       const NodeLoad load = lazy.load(event.at);
       ASSERT_EQ(show(load), show(busy.load(event.at))) << "at " << event.at.ps << "\n"

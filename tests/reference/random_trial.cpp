@@ -38,6 +38,8 @@ void random_rules(Dice& dice, NodeSettings& n) {
   n.reserve_full_isl = !dice.one_in(4);
   n.rules.cap_binds_lone_request = dice.one_in(2);
   n.recomputed_output_is_context = dice.one_in(2);
+  n.enable_prefix_caching = dice.one_in(2);
+  n.rules.freed_blocks_to_back = dice.one_in(3);
   // More than memory holds: requests that wait for ever, or with reserve_full_isl off try for ever.
   if (n.reserve_full_isl && dice.one_in(10)) {
     n.usable_blocks = std::max(1, n.usable_blocks / 2);
@@ -86,10 +88,33 @@ ScriptEvent random_delivery(Dice& dice, const NodeSettings& n, bool decodes_only
   return event;
 }
 
+/// Gives the new request the blocks of an earlier one as far as they reach, then its own; 0: none.
+/// So conversations, copies in lockstep and branches come about.
+void share_blocks(Dice& dice, std::vector<std::vector<BlockHash>>& texts, BlockHash& next,
+                  ScriptEvent& event) {
+  const auto blocks =
+      static_cast<std::size_t>((event.prompt_tokens + event.output_tokens) / kBlockTokens);
+  if (!texts.empty() && !dice.one_in(4)) {
+    const auto last = static_cast<std::int64_t>(texts.size()) - 1;
+    event.blocks = texts[static_cast<std::size_t>(dice.between(0, last))];
+    if (dice.one_in(2)) {
+      event.blocks.resize(static_cast<std::size_t>(
+          dice.between(0, static_cast<std::int64_t>(event.blocks.size()))));
+    }
+  }
+  event.blocks.resize(std::min(event.blocks.size(), blocks));
+  while (event.blocks.size() < blocks) {
+    event.blocks.push_back(++next);
+  }
+  texts.push_back(event.blocks);
+}
+
 }  // namespace
 
 Trial random_trial(std::uint64_t seed, bool mishaps) {
   Dice dice(seed);
+  std::vector<std::vector<BlockHash>> texts;
+  BlockHash next_block = 0;
   Trial trial;
   trial.seed = seed;
   NodeSettings& n = trial.settings = random_settings(dice);
@@ -122,6 +147,9 @@ Trial random_trial(std::uint64_t seed, bool mishaps) {
                    0, std::min<std::int64_t>(5, static_cast<std::int64_t>(sent.size()) - 1)))];
     } else {
       event.id = static_cast<RequestId>(sent.size());
+      if (n.enable_prefix_caching) {
+        share_blocks(dice, texts, next_block, event);
+      }
       if (!n.reserve_full_isl) {
         event.priority += event.id / 1000.0;  // of two equals each would evict the other for ever
       }
@@ -159,7 +187,9 @@ std::string describe(const Trial& trial) {
       << n.response_latency.ps << (n.policy == QueuePolicy::priority ? ", priority" : "")
       << ", long_prefill_token_threshold " << n.long_prefill_token_threshold
       << (n.rules.cap_binds_lone_request ? " for a lone one too" : "") << ", watermark "
-      << n.watermark_blocks << (n.reserve_full_isl ? "" : ", reserve_full_isl off") << "\n";
+      << n.watermark_blocks << (n.enable_prefix_caching ? ", caching" : "")
+      << (n.rules.freed_blocks_to_back ? " to the back" : "")
+      << (n.reserve_full_isl ? "" : ", reserve_full_isl off") << "\n";
   for (std::size_t i = 0; i < n.cost.size(); ++i) {
     const Segment one = n.cost[i].decode(1, 0);
     out << "  cost " << i << ": one decode " << one.first.ps << " + " << one.growth.ps
@@ -171,7 +201,10 @@ std::string describe(const Trial& trial) {
     if (e.kind == ScriptEvent::Kind::deliver) {
       out << " " << e.id << " arrives " << e.arrives.ps << " prompt " << e.prompt_tokens
           << " output " << e.output_tokens << (e.stop_token ? " stops" : "") << " priority "
-          << e.priority;
+          << e.priority << " blocks";
+      for (const BlockHash block : e.blocks) {
+        out << " " << block;
+      }
     } else if (e.kind == ScriptEvent::Kind::cancel) {
       out << " " << e.id;
     } else if (e.kind == ScriptEvent::Kind::cost_level) {

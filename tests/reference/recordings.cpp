@@ -28,6 +28,11 @@ std::vector<ScriptEvent> deliveries(const RecordedCase& c) {
     event.output_tokens = request.output_tokens;
     event.stop_token = request.stop_token;
     event.priority = request.priority;
+    for (const auto& [first, count] : request.blocks) {
+      for (std::int32_t i = 0; i < count; ++i) {
+        event.blocks.push_back(static_cast<BlockHash>(first + i) + 1);  // 0 names no block
+      }
+    }
     script.push_back(event);
   }
   return script;
@@ -50,6 +55,12 @@ std::vector<RecordedStep> recorded_steps(const SlowNode& node) {
     out.admitted = slots(step.admitted);
     out.preempted = slots(step.preempted);
     out.free_blocks = step.free_blocks;
+    for (const TaskSlot task : out.admitted) {
+      const auto hit = step.hits.find(static_cast<RequestId>(task));
+      if (hit != step.hits.end()) {
+        out.hits.push_back({task, hit->second});
+      }
+    }
     for (const Entry& e : step.entries) {
       out.entries.push_back({static_cast<TaskSlot>(e.id), e.tokens, e.before});
     }
@@ -66,6 +77,7 @@ std::vector<RequestOutcome> outcomes(const SlowNode& node) {
     outcome.first_token = facts.first_token;
     outcome.last_token = facts.last_token;
     outcome.produced = facts.produced;
+    outcome.cached_tokens = facts.cached_tokens;
     outcome.preemptions = static_cast<std::int32_t>(facts.preempted.size());
     outcome.stuck = facts.end == End::unfinished;
     all.push_back(outcome);

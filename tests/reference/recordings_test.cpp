@@ -13,9 +13,7 @@ namespace {
 class Recordings : public testing::TestWithParam<const char*> {
  protected:
   [[nodiscard]] std::vector<RecordedCase> cases() const {
-    std::vector<RecordedCase> all = all_recordings(data_folder() + "/vllm/" + GetParam());
-    std::erase_if(all, [](const RecordedCase& c) { return c.settings.enable_prefix_caching; });
-    return all;
+    return all_recordings(data_folder() + "/vllm/" + GetParam());
   }
 };
 

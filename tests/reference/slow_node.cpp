@@ -132,6 +132,9 @@ void SlowNode::deliver_token(const Entry& entry, Time when) {
     --live.placeholders;
   }
   ++live.tokens;
+  if (entry.epoch == live.epoch) {
+    publish(entry.id, live.computed - live.placeholders);
+  }
   ++tokens_;
   RequestFacts& facts = facts_[entry.id];
   ++facts.produced;
@@ -182,6 +185,7 @@ void SlowNode::take_in(Time now) {
     live.output = letter.output_tokens;
     live.stop_token = letter.stop_token;
     live.priority = letter.priority;
+    live.hashes = letter.blocks;
     live.number = arrivals_++;
     live.arrived = live.mark = letter.arrives;
     waiting_.push_back(letter.id);
@@ -206,7 +210,7 @@ Step SlowNode::schedule(Time now) {
       ++live.placeholders;
     }
   }
-  step.free_blocks = free_blocks_;
+  step.free_blocks = pool_.free_blocks();
   return step;
 }
 
@@ -239,7 +243,7 @@ void SlowNode::serve_running(Step& step, std::int32_t& budget) {
 bool SlowNode::make_room(RequestId id, std::int32_t tokens, Step& step, std::int32_t& budget) {
   for (;;) {
     const Live& live = live_[id];
-    if (blocks_for(live.computed + tokens) - live.blocks <= free_blocks_) {
+    if (blocks_for(live.computed + tokens) - held(id) <= pool_.free_blocks()) {
       return true;
     }
     const RequestId victim = next_victim();
@@ -305,12 +309,24 @@ void SlowNode::admit(Step& step, std::int32_t& budget) {
          static_cast<std::int32_t>(running_.size()) < settings_.max_num_seqs) {
     const RequestId id = next_to_admit();
     Live& live = live_[id];
-    const std::int32_t tokens = std::min({live.tokens, cap_, budget});
+    const PrefixHit hit = settings_.enable_prefix_caching
+                              ? pool_.lookup(live.hashes, (live.tokens - 1) / kBlockTokens)
+                              : PrefixHit{};
+    const std::int32_t found = hit.blocks * kBlockTokens;
+    const std::int32_t tokens = std::min({live.tokens - found, cap_, budget});
     const std::int32_t whole = std::min(live.tokens, settings_.max_model_len);
-    const std::int32_t kept = running_.empty() ? 0 : settings_.watermark_blocks;
-    if (blocks_for(tokens) + kept > free_blocks_ ||
-        (settings_.reserve_full_isl && blocks_for(whole) + kept > free_blocks_)) {
+    const std::int32_t kept = (running_.empty() ? 0 : settings_.watermark_blocks) + hit.idle;
+    const auto fits = [&](std::int32_t total) {
+      return blocks_for(total) - hit.blocks + kept <= pool_.free_blocks();
+    };
+    if (!fits(found + tokens) || (settings_.reserve_full_isl && !fits(whole))) {
       return;
+    }
+    live.holder = pool_.admit(live.hashes, hit.blocks);
+    live.holds = true;
+    live.computed = found;
+    if (found > 0) {
+      step.hits[id] = found;
     }
     live.at_admission = live.tokens;
     std::erase(waiting_, id);
@@ -318,6 +334,7 @@ void SlowNode::admit(Step& step, std::int32_t& budget) {
     step.admitted.push_back(id);
     if (facts_[id].first_scheduled.is_never()) {
       facts_[id].first_scheduled = step.planned;
+      facts_[id].cached_tokens = found;
       book_admission(id, step);
     }
     add_entry(step, id, tokens);
@@ -327,9 +344,8 @@ void SlowNode::admit(Step& step, std::int32_t& budget) {
 
 void SlowNode::add_entry(Step& step, RequestId id, std::int32_t tokens) {
   Live& live = live_[id];
-  const std::int32_t need = std::max(0, blocks_for(live.computed + tokens) - live.blocks);
-  live.blocks += need;
-  free_blocks_ -= need;
+  pool_.take(live.holder, std::max(0, blocks_for(live.computed + tokens) - held(id)));
+  publish(id, std::min(live.computed + tokens, live.tokens));
   Entry entry;
   entry.id = id;
   entry.tokens = tokens;
@@ -342,8 +358,22 @@ void SlowNode::add_entry(Step& step, RequestId id, std::int32_t tokens) {
 
 void SlowNode::release(RequestId id) {
   Live& live = live_[id];
-  free_blocks_ += live.blocks;
-  live.blocks = 0;
+  if (live.holds) {
+    pool_.release(live.holder);
+  }
+  live.holds = false;
+}
+
+void SlowNode::publish(RequestId id, std::int32_t tokens) {
+  const Live& live = live_.at(id);
+  if (settings_.enable_prefix_caching && live.holds) {
+    pool_.publish(live.holder, tokens / kBlockTokens);
+  }
+}
+
+std::int32_t SlowNode::held(RequestId id) const {
+  const Live& live = live_.at(id);
+  return live.holds ? pool_.held(live.holder) : 0;
 }
 
 void SlowNode::end(RequestId id, End how, Time when) {
@@ -412,6 +442,7 @@ void SlowNode::crash(Time when) {
     end(id, End::failed, when);
     forget_unseen(id, when);
   }
+  pool_.reset();
   in_flight_.clear();
   plan_due_ = Time::never();
   device_free_ = when;

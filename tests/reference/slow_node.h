@@ -15,6 +15,7 @@
 #include "env/base/units.h"
 #include "env/node/request.h"
 #include "env/node/settings.h"
+#include "tests/reference/block_pool.h"
 
 namespace yardmaster::reference {
 
@@ -37,6 +38,7 @@ struct ScriptEvent {
   std::int32_t output_tokens = 0;  // deliver: tokens until it ends
   bool stop_token = false;         // deliver: its end cannot be foreseen
   double priority = 0;             // deliver
+  std::vector<BlockHash> blocks;   // deliver: what the full blocks of prompt and output are
   std::int32_t level = 0;          // cost_level: index into NodeSettings::cost
 };
 
@@ -50,6 +52,7 @@ struct RequestFacts {
   Time last_token = Time::never();  // the newest one, for a request that did not finish
   std::vector<Time> preempted;      // the schedule() calls
   std::int32_t produced = 0;
+  std::int32_t cached_tokens = 0;  // hits of the first admission
   End end = End::unfinished;
   Time ended = Time::never();  // for a cancelled one: when it took effect
   Moments moments{};           // from its arrival to its last token's step; no network
@@ -72,7 +75,8 @@ struct Step {
   Duration lasts;
   std::vector<Entry> entries;
   std::vector<RequestId> admitted, preempted;
-  std::int32_t free_blocks = 0;  // right after schedule()
+  std::map<RequestId, std::int32_t> hits;  // tokens, of admissions that found some
+  std::int32_t free_blocks = 0;            // right after schedule()
   std::int32_t level = 0;
   bool ended = false;  // a crash voids steps under way
 };
@@ -87,7 +91,9 @@ class SlowNode {
   explicit SlowNode(const NodeSettings& settings, StepTime step_time = compiled_step_time)
       : settings_(settings),
         step_time_(std::move(step_time)),
-        free_blocks_(settings.usable_blocks) {}
+        pool_(settings.usable_blocks, settings.rules.freed_blocks_to_back
+                                          ? FreedBlocks::all_to_back
+                                          : FreedBlocks::unhashed_to_front) {}
 
   /// Runs to the event's instant and lets it happen: after what completes then, before the node
   /// plans.
@@ -103,7 +109,7 @@ class SlowNode {
   [[nodiscard]] std::int64_t tokens() const { return tokens_; }            // sampled and delivered
   [[nodiscard]] std::int32_t running() const { return static_cast<std::int32_t>(running_.size()); }
   [[nodiscard]] std::int32_t waiting() const { return static_cast<std::int32_t>(waiting_.size()); }
-  [[nodiscard]] std::int32_t free_blocks() const { return free_blocks_; }
+  [[nodiscard]] std::int32_t free_blocks() const { return pool_.free_blocks(); }
 
  private:
   struct Live {
@@ -114,7 +120,9 @@ class SlowNode {
     std::int32_t tokens = 0;   // prompt and received output
     std::int32_t computed = 0;
     std::int32_t placeholders = 0;  // sampled, not yet received
-    std::int32_t blocks = 0;
+    std::vector<BlockHash> hashes;
+    std::size_t holder = 0;  // while it runs
+    bool holds = false;
     std::int32_t at_admission = 0;  // tokens when it was last admitted
     std::int32_t epoch = 0;
     bool cancel_asked = false;
@@ -137,6 +145,8 @@ class SlowNode {
   void book_admission(RequestId id, const Step& step);
   void book_step(const Step& step, Time end);
   void release(RequestId id);
+  void publish(RequestId id, std::int32_t tokens);
+  [[nodiscard]] std::int32_t held(RequestId id) const;
   void end(RequestId id, End how, Time when);
   void crash(Time when);
   void cancel(RequestId id, Time when);
@@ -148,7 +158,8 @@ class SlowNode {
 
   NodeSettings settings_;
   StepTime step_time_;
-  std::int32_t free_blocks_ = 0, level_ = 0;
+  BlockPool pool_;
+  std::int32_t level_ = 0;
   std::map<RequestId, Live> live_;
   std::vector<RequestId> running_;
   std::deque<RequestId> waiting_;
