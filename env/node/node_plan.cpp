@@ -39,8 +39,10 @@ void Node::plan(const NodeContext& context, Time now) {
   } else {
     preempted = plan_literally(context, now);
   }
-  opportunity_ = now;
   start_segment(context, now, preempted);
+  if (steps_ > 0 || !preempted) {
+    opportunity_ = now;  // else the engine calls again at once: that is one and the same
+  }
   if (steps_ > 0) {
     planned_seen_ = !unseen_;
   }
