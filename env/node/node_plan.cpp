@@ -40,7 +40,7 @@ void Node::plan(const NodeContext& context, Time now) {
     preempted = plan_literally(context, now);
   }
   start_segment(context, now, preempted);
-  if (steps_ > 0 || !preempted) {
+  if (steps_ > 0 || !preempted || now < end_) {
     opportunity_ = now;  // else the engine calls again at once: that is one and the same
   }
   if (steps_ > 0) {
