@@ -482,8 +482,8 @@ inline void Node::start_mixed(const NodeContext& context) {
     // One long prompt alone: its full chunks are a run of equal steps, the last chunk is not in it.
     const Request& r = context.requests[index(prefilling_)];
     std::int64_t limit = (r.prompt_tokens + r.produced - r.computed - 1) / chunk_tokens_;
-    if (context.settings.recomputed_output_is_context && r.produced > 0) {
-      limit = 1;  // its steps are not all of one cost
+    if (rivals_ > 0 || (context.settings.recomputed_output_is_context && r.produced > 0)) {
+      limit = 1;  // others publish too; or its steps are not all of one cost
     }
     if (!by_finish_.empty()) {
       limit = std::min(limit, by_finish_.front().step - step_ + 1);
