@@ -131,7 +131,9 @@ void read_the_trace(Draft& draft, yaml::Faults& faults) {
     return;
   }
   yaml::Faults inside;
-  work.trace = read_trace(work.trace_path, inside);
+  Trace trace = read_trace(work.trace_path, inside);
+  work.trace = std::move(trace.rows);
+  work.paths = std::move(trace.paths);
   for (const std::string& line : inside.lines()) {
     faults.add(draft.trace_place, "workload.trace", line);
   }

@@ -227,7 +227,8 @@ void read_trace_path(Section& s, Draft& draft) {
   const auto trace = s.find<std::string>(
       {.key = "trace",
        .doc = "A trace to replay instead of generated work: "
-              "CSV with TIMESTAMP, ContextTokens, GeneratedTokens, plain or gzipped. "
+              "CSV with TIMESTAMP, ContextTokens, GeneratedTokens, or Mooncake's JSON lines, "
+              "which also tell what prompts share; plain or gzipped. "
               "The path starts at the scenario's folder, or with `--set` at the "
               "working directory.",
        .fallback_text = "none"});

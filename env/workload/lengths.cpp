@@ -50,6 +50,7 @@ TaskSizes task_sizes(const ArrivalCursor& cursor, const Workload& workload, std:
   } else {
     sizes.prompt_tokens = workload.trace[cursor.row].prompt_tokens;
     sizes.output_tokens = workload.trace[cursor.row].output_tokens;
+    sizes.path = workload.trace[cursor.row].path;
   }
   sizes.predicted_tokens = predict(sizes.output_tokens, workload, seed, at);
   return sizes;

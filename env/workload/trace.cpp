@@ -9,24 +9,14 @@
 #include <optional>
 #include <string_view>
 
+#include "env/workload/trace_formats.h"
+
 namespace yardmaster {
 
 namespace {
 
-constexpr std::size_t kMostFaults = 20;  // a wrong file is wrong in every line
 constexpr std::size_t kMostBytes = 1U << 30U;
 constexpr std::string_view kHeader = "TIMESTAMP,ContextTokens,GeneratedTokens";
-
-/// An instant as whole seconds since 1970 (or since anything) and picoseconds.
-struct Stamp {
-  std::int64_t seconds = 0, ps = 0;
-  auto operator<=>(const Stamp&) const = default;
-};
-
-struct StampedRow {
-  Stamp at;
-  TraceRow row;
-};
 
 /// The whole file; zlib passes what is not gzipped through.
 std::optional<std::string> read_whole(const std::string& path, yaml::Faults& faults) {
@@ -168,19 +158,17 @@ std::vector<StampedRow> parse_rows(std::string_view text, const std::string& pat
   std::vector<StampedRow> rows;
   rows.reserve(text.size() / 32);
   const std::size_t faults_before = faults.size();
-  for (int number = 1; !text.empty() && faults.size() < faults_before + kMostFaults; ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) {
-      line.remove_suffix(1);
-    }
+  for (int number = 1; !text.empty() && faults.size() < faults_before + kMostTraceFaults;
+       ++number) {
+    std::string_view line = take_line(text);
     if (number == 1) {
       if (line.starts_with("\xEF\xBB\xBF")) {
         line.remove_prefix(3);
       }
       if (line != kHeader) {
-        faults.add({path, 1, 1}, "", "not a trace: expected the header " + std::string(kHeader));
+        faults.add({path, 1, 1}, "",
+                   "not a trace: expected the header " + std::string(kHeader) +
+                       ", or an object of JSON in every line");
         return {};
       }
       continue;
@@ -199,13 +187,16 @@ std::vector<StampedRow> parse_rows(std::string_view text, const std::string& pat
 
 }  // namespace
 
-std::vector<TraceRow> read_trace(const std::string& path, yaml::Faults& faults) {
+Trace read_trace(const std::string& path, yaml::Faults& faults) {
   const std::size_t faults_before = faults.size();
   const std::optional<std::string> text = read_whole(path, faults);
   if (!text) {
     return {};
   }
-  std::vector<StampedRow> stamped = parse_rows(*text, path, faults);
+  Trace trace;
+  std::vector<StampedRow> stamped = text->starts_with('{')
+                                        ? parse_mooncake(*text, path, trace.paths, faults)
+                                        : parse_rows(*text, path, faults);
   if (faults.size() != faults_before) {
     return {};
   }
@@ -222,13 +213,13 @@ std::vector<TraceRow> read_trace(const std::string& path, yaml::Faults& faults) 
     faults.add({path, 0, 0}, "", "the trace is longer than 50 days");
     return {};
   }
-  std::vector<TraceRow> rows;
-  rows.reserve(stamped.size());
+  trace.rows.reserve(stamped.size());
   for (const StampedRow& row : stamped) {
-    rows.push_back(row.row);
-    rows.back().arrival = {(row.at.seconds - start.seconds) * kPsPerSecond + row.at.ps - start.ps};
+    trace.rows.push_back(row.row);
+    trace.rows.back().arrival = {(row.at.seconds - start.seconds) * kPsPerSecond + row.at.ps -
+                                 start.ps};
   }
-  return rows;
+  return trace;
 }
 
 }  // namespace yardmaster

@@ -5,14 +5,22 @@
 #include <vector>
 
 #include "env/base/yaml.h"
+#include "env/workload/prompt_paths.h"
 #include "env/workload/workload.h"
 
 namespace yardmaster {
 
-/// Reads a trace of the Azure LLM inference data set, plain or gzipped: a header
-/// `TIMESTAMP,ContextTokens,GeneratedTokens`, then `2023-11-16 18:15:46.6805900,374,44`. A time may
-/// also be a number of seconds. Rows come back sorted by arrival, the first at 0. What is wrong,
-/// with its line, goes to `faults`.
-std::vector<TraceRow> read_trace(const std::string& path, yaml::Faults& faults);
+/// The requests of a trace, and what their prompts share.
+struct Trace {
+  std::vector<TraceRow> rows;  // sorted by arrival, the first at 0
+  PromptPaths paths;           // empty unless the trace tells
+};
+
+/// Reads a trace, plain or gzipped, in one of two formats, told apart by their first byte.
+/// - The Azure LLM inference data set: a header `TIMESTAMP,ContextTokens,GeneratedTokens`, then
+///   `2023-11-16 18:15:46.6805900,374,44`. A time may also be a number of seconds.
+/// - Mooncake's JSON lines, see trace_formats.h.
+/// What is wrong, with its line, goes to `faults`.
+Trace read_trace(const std::string& path, yaml::Faults& faults);
 
 }  // namespace yardmaster

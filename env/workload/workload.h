@@ -8,6 +8,7 @@
 
 #include "env/base/random.h"
 #include "env/base/units.h"
+#include "env/workload/prompt_paths.h"
 
 namespace yardmaster {
 
@@ -53,12 +54,14 @@ struct Tenant {
 struct TraceRow {
   Duration arrival;
   std::int32_t prompt_tokens = 0, output_tokens = 0;
+  PathId path = kNoPath;  // in Workload::paths
 };
 
 /// All work of a scenario.
 struct Workload {
   std::vector<Tenant> tenants;  // exactly one when there is a trace
   std::vector<TraceRow> trace;  // sorted by arrival; empty: generated from the tenants
+  PromptPaths paths;            // what the prompts of the trace share
   std::string trace_path;
   double load = 0;            // asked for, as a share of capacity; 0: a rate was asked for
   double rate_per_s = 0;      // requests/s of all tenants, resolved
@@ -71,6 +74,7 @@ struct Workload {
 /// What a task asks for, and what the dispatcher is told of it.
 struct TaskSizes {
   std::int32_t prompt_tokens = 0, output_tokens = 0, predicted_tokens = 0;
+  PathId path = kNoPath;  // what of its prompt others share
 };
 
 /// Where one tenant's arrival process stands.

@@ -14,7 +14,7 @@ namespace {
 std::vector<bare::Arrival> read(const std::string& path) {
   yaml::Faults faults;
   std::vector<bare::Arrival> arrivals;
-  for (const TraceRow& row : read_trace(path, faults)) {
+  for (const TraceRow& row : read_trace(path, faults).rows) {
     arrivals.push_back({Time{} + row.arrival, row.prompt_tokens, row.output_tokens});
   }
   return arrivals;

@@ -25,7 +25,8 @@ class TraceFile : public testing::Test {
 
   std::vector<TraceRow> read(const std::string& text) {
     std::ofstream(path_, std::ios::binary) << text;
-    return read_trace(path_, faults_);
+    trace_ = read_trace(path_, faults_);
+    return trace_.rows;
   }
   Lines faults_of(const std::string& text) {
     EXPECT_TRUE(read(text).empty());
@@ -33,6 +34,7 @@ class TraceFile : public testing::Test {
   }
 
   std::string path_;
+  Trace trace_;
   yaml::Faults faults_;
 };
 
@@ -73,7 +75,7 @@ TEST_F(TraceFile, GzippedFilesReadAlike) {
   const gzFile out = gzopen(path_.c_str(), "wb");
   gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
   gzclose(out);
-  const auto rows = read_trace(path_, faults_);
+  const auto rows = read_trace(path_, faults_).rows;
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[1].prompt_tokens, 20);
 }
@@ -87,7 +89,7 @@ TEST_F(TraceFile, CutOffGzipIsAFault) {
   gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
   gzclose(out);
   std::filesystem::resize_file(path_, std::filesystem::file_size(path_) / 2);
-  EXPECT_TRUE(read_trace(path_, faults_).empty());
+  EXPECT_TRUE(read_trace(path_, faults_).rows.empty());
   EXPECT_EQ(faults_.lines(), Lines{path_ + ": cannot be read: the gzip file is cut off"});
 }
 
@@ -108,7 +110,8 @@ TEST_F(TraceFile, WrongFilesAreToldOnce) {
   EXPECT_EQ(
       faults_of("a,b,c\n1,2,3\n"),
       Lines{path_ +
-            ":1:1: not a trace: expected the header TIMESTAMP,ContextTokens,GeneratedTokens"});
+            ":1:1: not a trace: expected the header TIMESTAMP,ContextTokens,GeneratedTokens, or an "
+            "object of JSON in every line"});
 }
 
 TEST_F(TraceFile, OneRequestIsNoTrace) {
@@ -120,8 +123,64 @@ TEST_F(TraceFile, TimesMoreThanFiftyDaysApartAreRefused) {
             Lines{path_ + ": the trace is longer than 50 days"});
 }
 
+// Three turns of a conversation, and a stranger with the same system prompt of 512 tokens.
+const std::string kConversation =
+    R"({"timestamp": 500, "input_length": 1100, "output_length": 7, "hash_ids": [0, 1, 2]}
+{"timestamp": 1500, "input_length": 1500, "output_length": 8, "hash_ids": [0, 1, 3]}
+{"timestamp": 1000, "input_length": 700, "output_length": 9, "hash_ids": [0, 4]}
+
+{"hash_ids": [0, 1, 3, 5, 6], "timestamp": 2750, "input_length": 2049, "output_length": 9, "x": []}
+)";
+
+TEST_F(TraceFile, MooncakeRowsTellWhatPromptsShare) {
+  const auto rows = read(kConversation);
+  EXPECT_EQ(faults_.lines(), Lines{});
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[1].arrival.ps, kPsPerSecond / 2);
+  EXPECT_EQ(rows[1].prompt_tokens, 700);
+  EXPECT_EQ(rows[3].output_tokens, 9);
+  using Spans = std::vector<PathSpan>;
+  const auto shared = [&](std::size_t row) {
+    const auto spans = trace_.paths.shared(rows[row].path);
+    return Spans(spans.begin(), spans.end());
+  };
+  // Ids 0, 1 and 3 are one run of 96 blocks; 2 and 4 to 6 are nobody else's. The second turn ends
+  // within id 3, after 93 full blocks.
+  EXPECT_EQ(trace_.paths.runs(), 1U);
+  EXPECT_EQ(shared(0), (Spans{{0, 64}}));
+  EXPECT_EQ(shared(1), (Spans{{0, 32}}));
+  EXPECT_EQ(shared(2), (Spans{{0, 93}}));
+  EXPECT_EQ(shared(3), (Spans{{0, 96}}));
+}
+
+TEST_F(TraceFile, MooncakeFaultsHaveTheirLines) {
+  EXPECT_EQ(
+      faults_of(R"({"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [1, 2]}
+{"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [1]}
+{"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [2, 1]}
+{"timestamp": -1, "input_length": 600, "output_length": 1, "hash_ids": [1, 2]}
+{"timestamp": 0, "input_length": 600, "output_length": 1.5, "hash_ids": [1, 2]}
+{"timestamp": 0, "input_length": 600, "hash_ids": [1, 2]}
+{"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [7, 7]}
+{"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [7, "8"]}
+{"timestamp": 0, "input_le
+{"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [7, 8]}
+)"),
+      (Lines{path_ + ":2:1: 1 hash_ids for 600 tokens (expected 2, one for every 512)",
+             path_ + ":3:1: hash_ids: one stood elsewhere before (expected equal ids for equal "
+                     "prefixes only)",
+             path_ + ":4:1: timestamp: -1 is no whole number from 0 to 4000000000000000",
+             path_ + ":5:1: output_length: 1.5 is no whole number from 1 to 100000000",
+             path_ + ":6:1: no output_length",
+             path_ + ":7:1: hash_ids: one stood elsewhere before (expected equal ids for equal "
+                     "prefixes only)",
+             path_ + ":8:1: hash_ids: \"8\" is no whole number from 0",
+             path_ + R"(:9:1: expected {"timestamp": ms, "input_length": n, "output_length": n, )" +
+                 R"("hash_ids": [...]})"}));
+}
+
 TEST_F(TraceFile, MissingFileIsAFault) {
-  EXPECT_TRUE(read_trace("no/such.csv", faults_).empty());
+  EXPECT_TRUE(read_trace("no/such.csv", faults_).rows.empty());
   EXPECT_EQ(faults_.lines(), Lines{"no/such.csv: cannot be read: No such file or directory"});
 }
 
@@ -134,7 +193,7 @@ TEST(AzureTrace, HourOfConversationsReadsWhole) {
     GTEST_SKIP() << "no " << path;
   }
   yaml::Faults faults;
-  const auto rows = read_trace(path, faults);
+  const auto rows = read_trace(path, faults).rows;
   EXPECT_EQ(faults.lines(), Lines{});
   ASSERT_EQ(rows.size(), 19'366U);
   std::int64_t prompts = 0, outputs = 0;
@@ -146,6 +205,29 @@ TEST(AzureTrace, HourOfConversationsReadsWhole) {
   EXPECT_EQ(prompts, 22'361'870);  // summed with awk
   EXPECT_EQ(outputs, 4'088'665);
   EXPECT_NEAR(rows.back().arrival.seconds(), 3501.72, 0.01);  // 18:15:46.68 to 19:14:08.40
+}
+
+TEST(MooncakeTrace, RunsOfTheConversationsAreFound) {
+  const char* data = std::getenv("YARDMASTER_DATA");
+  const std::string folder =
+      data != nullptr ? data : std::string(YARDMASTER_SOURCE_DIR) + "/../shared/data";
+  const std::string path = folder + "/traces/mooncake_conversation.jsonl.gz";
+  if (!std::filesystem::exists(path)) {
+    GTEST_SKIP() << "no " << path;
+  }
+  yaml::Faults faults;
+  const Trace trace = read_trace(path, faults);
+  EXPECT_EQ(faults.lines(), Lines{});
+  ASSERT_EQ(trace.rows.size(), 12'031U);
+  // Counted by a script of its own: texts that two requests or more have, in chains.
+  EXPECT_EQ(trace.paths.runs(), 2'339U);
+  EXPECT_EQ(trace.paths.spans(), 19'283U);
+  std::int64_t shared = 0;
+  for (const TraceRow& row : trace.rows) {
+    const auto spans = trace.paths.shared(row.path);
+    shared += spans.empty() ? 0 : spans.back().end;
+  }
+  EXPECT_EQ(shared, 4'792'446);  // blocks
 }
 
 }  // namespace
