@@ -57,6 +57,7 @@ struct KvEvent {
 struct FreeStretch {
   RunId run = kNoRun;
   std::int32_t begin = 0, end = 0;
+  constexpr bool operator==(const FreeStretch&) const = default;
 };
 
 /// The blocks of one node.
