@@ -15,6 +15,7 @@ std::unique_ptr<DispatchPolicy> make_least_kv_use();
 std::unique_ptr<DispatchPolicy> make_shortest_expected_delay();
 std::unique_ptr<DispatchPolicy> make_earliest_finish();
 std::unique_ptr<DispatchPolicy> make_marginal_cost();
+std::unique_ptr<DispatchPolicy> make_cache_aware();
 double first_come_first_served(const TaskView&);
 double shortest_predicted_job(const TaskView&);
 
@@ -33,6 +34,8 @@ constexpr std::array kDispatch = {
                   make_earliest_finish},
     DispatchEntry{"marginal_cost", "predicted end plus what the others on the node lose",
                   make_marginal_cost},
+    DispatchEntry{"cache_aware", "longest prefix in its cache, as the dispatcher remembers",
+                  make_cache_aware},
 };
 
 constexpr std::array kOrdering = {

@@ -65,6 +65,7 @@ void Simulation::detect(NodeId n, Observer* observer) {
   health.detect_at = Time::never();
   up_[index(n)] = 0;
   refresh_open(n);
+  prefixes_.forget(n);
   for (const TaskSlot slot : health.lost) {
     retry(slot, observer);
   }
@@ -87,6 +88,7 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
   ++fresh.address.attempt;
   fresh.address_hash = hash_of(fresh.address);
   fresh.preemptions = r.preemptions;
+  fresh.path = r.path;
   const Duration frontend = r.moments[static_cast<std::size_t>(Moment::frontend)];
   fresh.mark = task.arrival;
   fresh.book(Moment::frontend, task.arrival + frontend);

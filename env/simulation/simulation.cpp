@@ -8,6 +8,18 @@
 
 namespace yardmaster {
 
+namespace {
+
+std::vector<std::int32_t> kv_blocks(const Scenario& scenario) {
+  std::vector<std::int32_t> blocks;
+  for (std::size_t i = 0; i < scenario.nodes(); ++i) {
+    blocks.push_back(scenario.kind(node_id(i)).settings.usable_blocks);
+  }
+  return blocks;
+}
+
+}  // namespace
+
 Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering,
                        Reporting reporting)
     : scenario_(&scenario),
@@ -19,6 +31,7 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       ledger_(scenario.nodes()),
       board_(scenario, seed, reporting),
       estimates_(scenario, seed),
+      prefixes_(kv_blocks(scenario), scenario.workload.paths.runs()),
       open_(scenario.nodes() + 2),
       fitting_(scenario.nodes() + 2),
       sent_since_(scenario.nodes()),
@@ -149,6 +162,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   r = Request{};
   r.address = {t, cursor.count, 0, 0, 0, 0};
   r.address_hash = hash_of(r.address);
+  r.path = sizes.path;
   r.mark = cursor.next;
   r.book(Moment::frontend, now_);
   task = {
@@ -271,6 +285,9 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   ++counts_.sent;
   facts_.add(Fact::sent, r.address, r.address_hash, n, now_);
   ledger_.sent(n, entry_of(slot));
+  if (prompts_share()) {
+    prefixes_.sent(n, scenario_->workload.paths.shared(r.path), r.prompt_tokens / kBlockTokens);
+  }
   ++sent_since_[index(n)];
   refresh_open(n);
   if (!health_[index(n)].alive) {
@@ -454,8 +471,15 @@ TaskView Simulation::view_of(TaskSlot slot) const {
   const Task& task = tasks_[index(slot)];
   const TaskAddress& address = requests_[index(slot)].address;
   const Tenant& tenant = scenario_->workload.tenants[address.tenant];
-  return {slot,          address,      task.prompt_tokens, task.predicted_tokens, tenant.priority,
-          tenant.weight, task.arrival, task.ready};
+  return {slot,
+          address,
+          task.prompt_tokens,
+          task.predicted_tokens,
+          tenant.priority,
+          tenant.weight,
+          task.arrival,
+          task.ready,
+          scenario_->workload.paths.shared(requests_[index(slot)].path)};
 }
 
 LedgerEntry Simulation::entry_of(TaskSlot slot) const {
@@ -541,6 +565,7 @@ void Simulation::bind_view() {
   view_.first_token_us = ledger_.first_token_us;
   view_.up = up_;
   view_.estimates = &estimates_;
+  view_.prefixes = prompts_share() ? &prefixes_ : nullptr;
 }
 
 }  // namespace yardmaster

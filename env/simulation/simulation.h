@@ -17,6 +17,7 @@
 #include "env/simulation/ready_queue.h"
 #include "env/view/fleet_view.h"
 #include "env/view/ledger.h"
+#include "env/view/prefix_index.h"
 #include "env/view/report_board.h"
 
 namespace yardmaster {
@@ -131,6 +132,7 @@ class Simulation {
 
   // Slots of the event queue: the offer, then nodes, then tenants.
   static constexpr std::size_t kOfferSlot = 0;
+  [[nodiscard]] bool prompts_share() const { return scenario_->workload.paths.runs() > 0; }
   [[nodiscard]] std::size_t node_count() const { return up_.size(); }
   static std::size_t node_slot(NodeId n) { return 1 + index(n); }
   [[nodiscard]] std::size_t arrival_slot(std::size_t tenant) const {
@@ -206,6 +208,7 @@ class Simulation {
   Ledger ledger_;
   ReportBoard board_;
   Estimates estimates_;
+  PrefixIndex prefixes_;
   FactLog facts_;
   RunCounts counts_;
   Decision decision_;

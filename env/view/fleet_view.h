@@ -3,6 +3,7 @@
 // truth.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,6 +11,7 @@
 #include "env/base/ids.h"
 #include "env/base/units.h"
 #include "env/view/estimates.h"
+#include "env/view/prefix_index.h"
 #include "env/view/task_view.h"
 
 namespace yardmaster {
@@ -45,11 +47,27 @@ struct FleetView {
   std::span<const std::uint8_t> up;
 
   const Estimates* estimates = nullptr;
+  const PrefixIndex* prefixes = nullptr;  // null: the workload does not tell what prompts share
 
   [[nodiscard]] std::size_t nodes() const { return up.size(); }
   /// How old the newest report is; the time of the run when there is none.
   [[nodiscard]] Duration age(NodeId n) const {
     return report_taken[index(n)].is_never() ? Duration{now.ps} : now - report_taken[index(n)];
+  }
+  /// Writes [node] the tokens of the task's prompt that the node should have in its prefix cache.
+  void prefix_hit_tokens(const TaskView& task, std::span<double> out) const {
+    if (prefixes == nullptr) {
+      std::fill(out.begin(), out.end(), 0.0);
+      return;
+    }
+    prefixes->hit_blocks(task.shared, out);
+    for (double& hit : out) {
+      hit *= kBlockTokens;
+    }
+  }
+  /// Blocks that the dispatcher remembers to have sent to `n`.
+  [[nodiscard]] std::int32_t remembered_blocks(NodeId n) const {
+    return prefixes == nullptr ? 0 : prefixes->blocks(n);
   }
 };
 

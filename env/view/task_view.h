@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "env/base/ids.h"
 #include "env/base/units.h"
+#include "env/workload/prompt_paths.h"
 
 namespace yardmaster {
 
@@ -15,8 +17,9 @@ struct TaskView {
   std::int32_t prompt_tokens = 0;
   std::int32_t predicted_tokens = 0;  // output length as predicted, with the scenario's error
   std::int32_t priority = 0;
-  double weight = 1;    // in the objective
-  Time arrival, ready;  // ready: this attempt came into the dispatcher's queue
+  double weight = 1;                 // in the objective
+  Time arrival, ready;               // ready: this attempt came into the dispatcher's queue
+  std::span<const PathSpan> shared;  // what of its prompt others have too; of the scenario
 };
 
 /// An ordering policy: the ready queue is served by the smallest key, ties by time of readiness.

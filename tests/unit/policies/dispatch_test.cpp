@@ -56,6 +56,8 @@ std::vector<HandMadeNode> mixed_load() {
   nodes[2].awaiting_tokens = 2500;
   nodes[4].kind = kSlow;
   nodes[4].kv_use = 0.05F;
+  nodes[1].prefix_blocks = 12;
+  nodes[3].prefix_blocks = 20;
   return nodes;
 }
 
@@ -194,6 +196,42 @@ TEST(ShortestExpectedDelay, WeighsTheQueueByTheSpeedOfTheNode) {
   };
   EXPECT_EQ(chosen(6, 1), node_id(0));
   EXPECT_EQ(chosen(8, 1), node_id(1));
+}
+
+std::vector<HandMadeNode> three_with_prefixes() {
+  std::vector<HandMadeNode> nodes(3);
+  nodes[0].prefix_blocks = 30;
+  nodes[1].prefix_blocks = 20;
+  nodes[2].prefix_blocks = 10;
+  return nodes;
+}
+
+TEST(CacheAware, TakesTheLongestPrefixIfItIsAGoodPartOfThePrompt) {
+  const HandMadeFleet fleet(fast_and_slow(), three_with_prefixes());
+  const auto chosen = [&](std::int32_t prompt, std::vector<std::uint8_t> legal) {
+    return choice("cache_aware", hand_made_task(prompt, 100), fleet.view(), legal);
+  };
+  // 480 tokens of the first node, 320 of the second; 0.3 of 1,600 are 480.
+  EXPECT_EQ(chosen(1599, {1, 1, 1, 1, 1}), node_id(0));
+  EXPECT_EQ(chosen(1600, {1, 1, 1, 1, 1}), node_id(2));  // the fewest blocks were sent there
+  EXPECT_EQ(chosen(1000, {0, 1, 1, 1, 1}), node_id(1));
+}
+
+TEST(CacheAware, TakesTheShortestQueueOutOfBalance) {
+  std::vector<HandMadeNode> nodes = three_with_prefixes();
+  nodes[0].in_flight = 64;
+  const auto chosen = [&] {
+    const HandMadeFleet fleet(fast_and_slow(), nodes);
+    return choice("cache_aware", hand_made_task(600, 100), fleet.view(), fleet.all_legal());
+  };
+  EXPECT_EQ(chosen(), node_id(0));
+  nodes[0].in_flight = 66;
+  nodes[1].in_flight = 1;
+  EXPECT_EQ(chosen(), node_id(2));  // 66 more than the least
+  for (HandMadeNode& node : nodes) {
+    node.in_flight += 200;
+  }
+  EXPECT_EQ(chosen(), node_id(0));  // but not one and a half times as many
 }
 
 TEST(EarliestFinish, TakesTheBusyFastNodeOverTheIdleSlowOne) {

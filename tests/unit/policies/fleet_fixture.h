@@ -23,7 +23,11 @@ struct HandMadeNode {
   std::int32_t running = 0, waiting = 0;
   float kv_use = 0;
   bool up = true;
+  std::int32_t prefix_blocks = 0;  // sent to it of the prompt that all tasks share
 };
+
+/// Of a hand-made task's prompt others have the first 1,000 blocks too.
+inline constexpr PathSpan kSharedPrompt{0, 1000};
 
 /// `decoding` requests of equal size with a first token at `first_token_s`.
 inline HandMadeNode busy(std::uint32_t kind, std::int32_t decoding, std::int64_t prompt,
@@ -43,6 +47,7 @@ inline TaskView hand_made_task(std::int32_t prompt, std::int32_t predicted,
   task.address.workflow = workflow;
   task.prompt_tokens = prompt;
   task.predicted_tokens = predicted;
+  task.shared = {&kSharedPrompt, 1};
   return task;
 }
 
@@ -88,6 +93,7 @@ class HandMadeFleet {
       scenario_.kind_of.push_back(node.kind);
     }
     estimates_ = Estimates(scenario_, seed);
+    prefixes_ = PrefixIndex(std::vector<std::int32_t>(nodes_.size(), 1000), 1);
     for (const HandMadeNode& node : nodes_) {
       add(node);
     }
@@ -116,6 +122,7 @@ class HandMadeFleet {
     v.first_token_us = first_token_us_;
     v.up = up_;
     v.estimates = &estimates_;
+    v.prefixes = &prefixes_;
     return v;
   }
   [[nodiscard]] const Estimates& estimates() const { return estimates_; }
@@ -141,11 +148,13 @@ class HandMadeFleet {
     predicted_tokens_.push_back(node.predicted_tokens);
     first_token_us_.push_back(static_cast<std::int64_t>(node.first_token_s * 1e6 + 0.5));
     up_.push_back(node.up ? 1 : 0);
+    prefixes_.sent(node_id(up_.size() - 1), {&kSharedPrompt, 1}, node.prefix_blocks);
   }
 
   std::vector<HandMadeNode> nodes_;
   Scenario scenario_;
   Estimates estimates_;
+  PrefixIndex prefixes_;
   std::vector<Time> taken_;
   std::vector<std::int32_t> running_, waiting_, zero_counts_, in_flight_, awaiting_first_;
   std::vector<float> kv_use_;

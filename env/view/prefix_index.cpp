@@ -1,0 +1,143 @@
+#include "env/view/prefix_index.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace yardmaster {
+
+PrefixIndex::PrefixIndex(std::vector<std::int32_t> capacity, std::uint32_t runs)
+    : row_of_(runs, kNone) {
+  for (const std::int32_t blocks : capacity) {
+    nodes_.push_back({blocks, 0, kNone, kNone});
+  }
+}
+
+void PrefixIndex::sent(NodeId n, std::span<const PathSpan> shared, std::int32_t blocks) {
+  const std::size_t node = index(n);
+  const std::int32_t common = shared.empty() ? 0 : std::min(shared.back().end, blocks);
+  if (blocks > common) {
+    add_entry(node, {kNone, common, blocks});
+  }
+  for (std::size_t i = shared.size(); i-- > 0;) {
+    const std::int32_t begin = i == 0 ? 0 : shared[i - 1].end;
+    if (begin < blocks) {
+      use(node, shared[i].run, begin, std::min(shared[i].end, blocks));
+    }
+  }
+  evict(node);
+}
+
+void PrefixIndex::forget(NodeId n) {
+  while (nodes_[index(n)].oldest != kNone) {
+    drop(index(n), nodes_[index(n)].oldest);
+  }
+}
+
+void PrefixIndex::hit_blocks(std::span<const PathSpan> shared, std::span<double> out) const {
+  std::fill(out.begin(), out.end(), 0.0);
+  std::int32_t begin = 0;
+  for (const PathSpan& span : shared) {
+    const std::uint32_t row = row_of_[span.run];
+    if (row == kNone) {
+      return;
+    }
+    for (std::size_t n = 0; n < nodes_.size(); ++n) {
+      const std::uint32_t entry = rows_[row * nodes_.size() + n];
+      if (entry != kNone && out[n] == static_cast<double>(begin)) {
+        out[n] = std::min(entries_[entry].end, span.end);
+      }
+    }
+    begin = span.end;
+  }
+}
+
+// The run becomes the node's youngest, and reaches `end` at least.
+void PrefixIndex::use(std::size_t node, std::uint32_t run, std::int32_t begin, std::int32_t end) {
+  const std::uint32_t row = find_or_add_row(run);
+  const std::uint32_t known = cell(row, node);
+  if (known == kNone) {
+    ++row_users_[row];
+    add_entry(node, {run, begin, end});
+    cell(row, node) = nodes_[node].youngest;
+    return;
+  }
+  Entry& entry = entries_[known];
+  nodes_[node].blocks += std::max(0, end - entry.end);
+  entry.end = std::max(entry.end, end);
+  unlink(node, known);
+  link_youngest(node, known);
+}
+
+void PrefixIndex::add_entry(std::size_t node, const Entry& entry) {
+  std::uint32_t e = unused_entry_;
+  if (e == kNone) {
+    e = static_cast<std::uint32_t>(entries_.size());
+    entries_.emplace_back();
+  } else {
+    unused_entry_ = entries_[e].older;
+  }
+  entries_[e] = entry;
+  nodes_[node].blocks += entry.end - entry.begin;
+  link_youngest(node, e);
+}
+
+void PrefixIndex::drop(std::size_t node, std::uint32_t e) {
+  const Entry& entry = entries_[e];
+  nodes_[node].blocks -= entry.end - entry.begin;
+  unlink(node, e);
+  if (entry.run != kNone) {
+    const std::uint32_t row = row_of_[entry.run];
+    cell(row, node) = kNone;
+    if (--row_users_[row] == 0) {
+      row_of_[entry.run] = kNone;
+      free_rows_.push_back(row);
+    }
+  }
+  entries_[e].older = std::exchange(unused_entry_, e);
+}
+
+// Down to the capacity, the oldest first and its tail first.
+void PrefixIndex::evict(std::size_t node) {
+  while (nodes_[node].blocks > nodes_[node].capacity) {
+    const std::uint32_t oldest = nodes_[node].oldest;
+    Entry& entry = entries_[oldest];
+    const std::int32_t excess = nodes_[node].blocks - nodes_[node].capacity;
+    if (excess >= entry.end - entry.begin) {
+      drop(node, oldest);
+    } else {
+      entry.end -= excess;
+      nodes_[node].blocks -= excess;
+    }
+  }
+}
+
+std::uint32_t PrefixIndex::find_or_add_row(std::uint32_t run) {
+  std::uint32_t& row = row_of_[run];
+  if (row != kNone) {
+    return row;
+  }
+  if (free_rows_.empty()) {
+    row = static_cast<std::uint32_t>(row_users_.size());
+    row_users_.push_back(0);
+    rows_.resize(rows_.size() + nodes_.size(), kNone);
+  } else {
+    row = free_rows_.back();
+    free_rows_.pop_back();
+  }
+  return row;
+}
+
+void PrefixIndex::unlink(std::size_t node, std::uint32_t e) {
+  const Entry& entry = entries_[e];
+  (entry.older == kNone ? nodes_[node].oldest : entries_[entry.older].younger) = entry.younger;
+  (entry.younger == kNone ? nodes_[node].youngest : entries_[entry.younger].older) = entry.older;
+}
+
+void PrefixIndex::link_youngest(std::size_t node, std::uint32_t e) {
+  entries_[e].older = std::exchange(nodes_[node].youngest, e);
+  entries_[e].younger = kNone;
+  const std::uint32_t older = entries_[e].older;
+  (older == kNone ? nodes_[node].oldest : entries_[older].younger) = e;
+}
+
+}  // namespace yardmaster
