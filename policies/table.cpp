@@ -34,7 +34,7 @@ constexpr std::array kDispatch = {
                   make_earliest_finish},
     DispatchEntry{"marginal_cost", "predicted end plus what the others on the node lose",
                   make_marginal_cost},
-    DispatchEntry{"cache_aware", "longest prefix in its cache, as the dispatcher remembers",
+    DispatchEntry{"cache_aware", "longest prefix in its cache, as far as the dispatcher knows",
                   make_cache_aware},
 };
 

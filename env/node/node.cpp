@@ -134,6 +134,9 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
   fresh.prefill_clock_ = prefill_clock_;
   fresh.end_ = now;
   fresh.cost_level_ = fresh.next_cost_level_ = next_cost_level_;
+  cache_.set_time(now);
+  cache_.reset();
+  fresh.cache_ = cache_;  // with what it has to tell
   *this = fresh;
   reschedule(context);
 }

@@ -100,11 +100,14 @@ struct NodeLoad {
 class Node {
  public:
   Node() = default;
-  Node(NodeId id, const NodeSettings& settings) : id_(id), free_blocks_(settings.usable_blocks) {
+  /// `log_kv_events`: changes of its prefix cache are kept until they are drained.
+  Node(NodeId id, const NodeSettings& settings, bool log_kv_events = false)
+      : id_(id), free_blocks_(settings.usable_blocks) {
     if (settings.enable_prefix_caching) {
-      cache_ = PrefixCache(settings.usable_blocks, settings.rules.freed_blocks_to_back
-                                                       ? FreedBlocks::all_to_back
-                                                       : FreedBlocks::unhashed_to_front);
+      cache_ = PrefixCache(settings.usable_blocks,
+                           settings.rules.freed_blocks_to_back ? FreedBlocks::all_to_back
+                                                               : FreedBlocks::unhashed_to_front,
+                           log_kv_events);
     }
   }
 
@@ -132,6 +135,8 @@ class Node {
   /// seen.
   void crash(const NodeContext&, Time now, std::vector<TaskSlot>& lost);
 
+  /// Appends the changes of its prefix cache by plans so far, each with the time of its plan.
+  void drain_kv_events(std::vector<KvEvent>& out) { cache_.drain_events(out); }
   /// The load that a report taken at `at` shows: plans before `at` have been made.
   [[nodiscard]] NodeLoad load(const NodeSettings&, const std::vector<Request>&, Time at) const;
   [[nodiscard]] const NodeCounters& counters() const { return counters_; }

@@ -15,6 +15,7 @@ std::size_t phase_of(std::int64_t offset) { return static_cast<std::size_t>(offs
 
 // The engine's schedule() call at `now`, after the outputs that are known by then.
 void Node::plan(const NodeContext& context, Time now) {
+  cache_.set_time(now);
   close_segment(context);
   const bool drained = now >= end_;
   unseen_ = !drained;

@@ -22,7 +22,7 @@ void PrefixCache::reset() {
   live_pieces_ = live_runs_ = 0;
   free_ = 0;
   if (log_events_) {
-    events_.push_back({kNoRun, 0});
+    events_.push_back({time_, kNoRun, 0});
   }
   free_unhashed(blocks_);
 }
@@ -428,10 +428,10 @@ void PrefixCache::note(const Run& run) {
   if (!log_events_ || !is_shared(run.id)) {
     return;
   }
-  if (!events_.empty() && events_.back().run == run.id) {
+  if (!events_.empty() && events_.back().run == run.id && events_.back().at == time_) {
     events_.back().end = run.end;
   } else {
-    events_.push_back({run.id, run.end});
+    events_.push_back({time_, run.id, run.end});
   }
 }
 

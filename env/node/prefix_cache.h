@@ -25,6 +25,7 @@
 #include <span>
 #include <vector>
 
+#include "env/base/units.h"
 #include "env/workload/prompt_paths.h"
 
 namespace yardmaster {
@@ -47,6 +48,7 @@ struct PrefixHit {
 
 /// A change of what can be hit: of a shared run, the depths up to `end` are alive; 0: none is.
 struct KvEvent {
+  Time at;
   RunId run = kNoRun;
   std::int32_t end = 0;
   constexpr bool operator==(const KvEvent&) const = default;
@@ -105,8 +107,10 @@ class PrefixCache {
     return published(h) >= path.shared_blocks();
   }
 
-  /// Appends the changes since the last drain, in order, and forgets them. A run may appear twice;
-  /// the last one counts.
+  /// Events are stamped with `now` from here on.
+  void set_time(Time now) { time_ = now; }
+  /// Appends the changes since the last drain, in order, and forgets them. A run may appear several
+  /// times; the last one counts.
   void drain_events(std::vector<KvEvent>& out);
   /// Appends the free queue from its front.
   void list_free(std::vector<FreeStretch>& out) const;
@@ -176,6 +180,7 @@ class PrefixCache {
 
   FreedBlocks freed_ = FreedBlocks::unhashed_to_front;
   bool log_events_ = false;
+  Time time_;
   std::int32_t blocks_ = 0, free_ = 0;
   std::uint32_t front_ = kNone, back_ = kNone;  // of the free queue
   std::uint32_t unused_piece_ = kNone, unused_run_ = kNone, unused_span_ = kNone,

@@ -48,12 +48,19 @@ struct Network {
 
 inline constexpr std::int32_t kUnlimitedWindow = std::numeric_limits<std::int32_t>::max();
 
+/// What the dispatcher's prefix index is made from.
+enum class PrefixSource : std::uint8_t {
+  events,  // what the nodes tell of their prefix caches
+  sent     // its own record of what it sent where
+};
+
 /// How the dispatcher works.
 struct DispatchRules {
   std::int32_t window = kUnlimitedWindow;            // unfinished tasks on one node, at most
   std::string ordering = "first_come_first_served";  // name of the ordering of the ready queue
   Duration detection{};                              // from a crash until the dispatcher knows
   bool allow_rejection = false;
+  PrefixSource prefix_index = PrefixSource::events;
 };
 
 /// What nodes report besides running, waiting and KV use.

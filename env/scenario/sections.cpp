@@ -73,6 +73,13 @@ void read_dispatch(Section& s, DispatchRules& rules) {
                                      .fallback = kSecond * 5});
   rules.allow_rejection = s.get<bool>(
       {.key = "allow_rejection", .doc = "Whether a policy may reject a task.", .fallback = false});
+  rules.prefix_index = s.choice<PrefixSource>(
+      {.key = "prefix_index",
+       .doc =
+           "How the dispatcher knows what lies in the nodes' prefix caches: `events` by what they "
+           "tell, when reports arrive; `sent` by its own record of what it sent where.",
+       .fallback = "events"},
+      {{"events", PrefixSource::events}, {"sent", PrefixSource::sent}});
 }
 
 void read_reports(Section& s, Reports& reports) {

@@ -32,13 +32,16 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       board_(scenario, seed, reporting),
       estimates_(scenario, seed),
       prefixes_(kv_blocks(scenario), scenario.workload.paths.runs()),
+      hears_kv_events_(reporting == Reporting::read && prompts_share() &&
+                       scenario.dispatch.prefix_index == PrefixSource::events),
+      kv_mail_(hears_kv_events_ ? scenario.nodes() : 0),
       open_(scenario.nodes() + 2),
       fitting_(scenario.nodes() + 2),
       sent_since_(scenario.nodes()),
       returned_since_(scenario.nodes()) {
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
-    nodes_.emplace_back(node_id(i), settings);
+    nodes_.emplace_back(node_id(i), settings, hears_kv_events_);
     too_long_.push_back(settings.max_model_len);
     longest_prompt_ = std::max(longest_prompt_, settings.max_model_len - 1);
     refresh_open(node_id(i));
@@ -285,7 +288,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   ++counts_.sent;
   facts_.add(Fact::sent, r.address, r.address_hash, n, now_);
   ledger_.sent(n, entry_of(slot));
-  if (prompts_share()) {
+  if (prompts_share() && scenario_->dispatch.prefix_index == PrefixSource::sent) {
     prefixes_.sent(n, scenario_->workload.paths.shared(r.path), r.prompt_tokens / kBlockTokens);
   }
   ++sent_since_[index(n)];
@@ -404,6 +407,35 @@ void Simulation::before_change(NodeId n) {
   if (board_.due(n, now_)) {
     board_.snapshot(n, now_, nodes_[index(n)], context(n), health_[index(n)].alive,
                     ledger_.sent_total[index(n)], ledger_.returned_total[index(n)]);
+    if (hears_kv_events_ && health_[index(n)].alive) {
+      collect_kv_events(n);
+    }
+  }
+}
+
+// A node's events by the plans before its last report, however early or late they were made.
+void Simulation::collect_kv_events(NodeId n) {
+  Node& node = nodes_[index(n)];
+  node.catch_up_before(context(n), board_.last_taken(n));
+  node.drain_kv_events(kv_drained_);
+  for (const KvEvent& e : kv_drained_) {
+    kv_mail_[index(n)].push_back(e);
+  }
+  kv_drained_.clear();
+}
+
+// Events come with the first report after them; other than reports they are not lost.
+void Simulation::hear_kv_events(NodeId n) {
+  Ring<KvEvent>& mail = kv_mail_[index(n)];
+  while (!mail.empty() && board_.arrival_after(n, mail.front().at) <= now_) {
+    const KvEvent& e = mail.front();
+    if (e.run == kNoRun) {
+      prefixes_.forget(n);
+    } else {
+      const auto run = static_cast<std::uint32_t>(e.run);
+      prefixes_.heard(n, run, scenario_->workload.paths.begin(run), e.end);
+    }
+    mail.pop_front();
   }
 }
 
@@ -543,6 +575,9 @@ void Simulation::show_report(NodeId n) {
   const std::size_t i = index(n);
   before_change(n);
   board_.show(n, now_);
+  if (hears_kv_events_) {
+    hear_kv_events(n);
+  }
   sent_since_[i] = static_cast<std::int32_t>(ledger_.sent_total[i] - board_.sent_at[i]);
   returned_since_[i] = static_cast<std::int32_t>(ledger_.returned_total[i] - board_.returned_at[i]);
 }

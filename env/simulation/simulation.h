@@ -12,6 +12,7 @@
 #include "env/base/piecewise.h"
 #include "env/base/winner_tree.h"
 #include "env/node/node.h"
+#include "env/node/ring.h"
 #include "env/scenario/scenario.h"
 #include "env/simulation/observer.h"
 #include "env/simulation/ready_queue.h"
@@ -139,7 +140,8 @@ class Simulation {
     return 1 + node_count() + tenant;
   }
   [[nodiscard]] NodeContext context(NodeId n) {
-    return {scenario_->kind(n).settings, requests_.items, facts_};
+    return {scenario_->kind(n).settings, requests_.items, facts_, nullptr,
+            &scenario_->workload.paths};
   }
 
   // The loop (simulation.cpp).
@@ -159,6 +161,8 @@ class Simulation {
   void schedule_offer();
   void offer_at(Time at) { events_.set(kOfferSlot, at, static_cast<std::uint8_t>(Phase::offer)); }
   void schedule_arrival(std::size_t tenant);
+  void collect_kv_events(NodeId);
+  void hear_kv_events(NodeId);
   void before_change(NodeId n);
   void reschedule(NodeId n);
   void refresh_open(NodeId n);
@@ -209,6 +213,9 @@ class Simulation {
   ReportBoard board_;
   Estimates estimates_;
   PrefixIndex prefixes_;
+  bool hears_kv_events_ = false;
+  std::vector<Ring<KvEvent>> kv_mail_;  // [node] on their way to the dispatcher
+  std::vector<KvEvent> kv_drained_;     // scratch
   FactLog facts_;
   RunCounts counts_;
   Decision decision_;

@@ -65,8 +65,8 @@ struct FleetView {
       hit *= kBlockTokens;
     }
   }
-  /// Blocks that the dispatcher remembers to have sent to `n`.
-  [[nodiscard]] std::int32_t remembered_blocks(NodeId n) const {
+  /// Blocks that the dispatcher knows of in the prefix cache of `n`.
+  [[nodiscard]] std::int32_t prefix_blocks(NodeId n) const {
     return prefixes == nullptr ? 0 : prefixes->blocks(n);
   }
 };

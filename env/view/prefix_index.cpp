@@ -27,6 +27,24 @@ void PrefixIndex::sent(NodeId n, std::span<const PathSpan> shared, std::int32_t 
   evict(node);
 }
 
+void PrefixIndex::heard(NodeId n, std::uint32_t run, std::int32_t begin, std::int32_t end) {
+  const std::size_t node = index(n);
+  if (end > begin) {
+    use(node, run, begin, end);
+  }
+  const std::uint32_t row = row_of_[run];
+  const std::uint32_t known = row == kNone ? kNone : cell(row, node);
+  if (known == kNone) {
+    return;
+  }
+  if (end <= begin) {
+    drop(node, known);
+  } else {
+    nodes_[node].blocks -= entries_[known].end - end;
+    entries_[known].end = end;
+  }
+}
+
 void PrefixIndex::forget(NodeId n) {
   while (nodes_[index(n)].oldest != kNone) {
     drop(index(n), nodes_[index(n)].oldest);

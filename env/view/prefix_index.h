@@ -1,6 +1,7 @@
-// What the dispatcher believes to lie in the nodes' prefix caches: its own record of what it sent
-// where, with one least recently used list a node, as large as the node's KV memory. Approximate,
-// as routers have it: it knows no outputs, no preemptions, and takes a prompt for cached once it is
+// What the dispatcher believes to lie in the nodes' prefix caches, from one of two sources: what
+// the nodes tell of their caches, as old as that is; or its own record of what it sent where, with
+// one least recently used list a node, as large as the node's KV memory. The second is approximate,
+// as in many routers: it knows no outputs, no preemptions, and takes a prompt for cached once it is
 // sent.
 #pragma once
 
@@ -22,12 +23,15 @@ class PrefixIndex {
 
   /// A prompt of `blocks` full blocks goes to node `n`; `shared` is its path, which may be longer.
   void sent(NodeId n, std::span<const PathSpan> shared, std::int32_t blocks);
+  /// Node `n` tells that of a shared run the depths from its beginning to `end` are alive; none if
+  /// `end` is not beyond it.
+  void heard(NodeId n, std::uint32_t run, std::int32_t begin, std::int32_t end);
   /// What node `n` had is lost.
   void forget(NodeId n);
 
   /// Writes [node] the blocks from the root of the path that the node should have.
   void hit_blocks(std::span<const PathSpan> shared, std::span<double> out) const;
-  /// Blocks remembered of node `n`, of prompts that share nothing too.
+  /// Blocks known of node `n`; what was sent counts with what nobody shares.
   [[nodiscard]] std::int32_t blocks(NodeId n) const { return nodes_[index(n)].blocks; }
 
  private:

@@ -36,6 +36,14 @@ class ReportBoard {
   /// Shows the newest report that has arrived by `now`. REQUIRES that `n` is next_stale(now), and
   /// snapshots up to then.
   void show(NodeId n, Time now);
+  /// When the newest report that was taken shows its node; and when the first that is taken after
+  /// `t` arrives.
+  [[nodiscard]] Time last_taken(NodeId n) const {
+    return taken_at(index(n), last_taken_[index(n)]);
+  }
+  [[nodiscard]] Time arrival_after(NodeId n, Time t) const {
+    return taken_at(index(n), last_by(index(n), t) + 1) + delay_;
+  }
   /// When the next report of any node arrives after `now`, lost ones included.
   [[nodiscard]] Time next_arrival_after(Time now) const;
 

@@ -61,9 +61,9 @@ PromptPaths PathBuilder::build() const {
     } else {
       run[t] = static_cast<std::uint32_t>(run_end.size());
       run_end.push_back(t);
+      paths.begin_.push_back(static_cast<std::int32_t>(texts_[t].depth) * blocks_per_id_);
     }
   }
-  paths.runs_ = static_cast<std::uint32_t>(run_end.size());
   paths.first_.push_back(0);
   for (std::size_t p = 0; p < last_.size(); ++p) {
     const auto begin = static_cast<std::ptrdiff_t>(paths.spans_.size());

@@ -81,16 +81,18 @@ class PromptPaths {
   [[nodiscard]] PromptPath path(PathId id, const TaskAddress& at) const {
     return {shared(id), own_run(at)};
   }
+  /// The depth at which a shared run begins.
+  [[nodiscard]] std::int32_t begin(std::uint32_t run) const { return begin_[run]; }
   /// How many paths, shared runs, and stretches in all there are.
   [[nodiscard]] std::size_t size() const { return first_.empty() ? 0 : first_.size() - 1; }
-  [[nodiscard]] std::uint32_t runs() const { return runs_; }
+  [[nodiscard]] std::uint32_t runs() const { return static_cast<std::uint32_t>(begin_.size()); }
   [[nodiscard]] std::size_t spans() const { return spans_.size(); }
 
  private:
   friend class PathBuilder;
   std::vector<PathSpan> spans_;
   std::vector<std::uint32_t> first_;  // [path], and one more
-  std::uint32_t runs_ = 0;
+  std::vector<std::int32_t> begin_;   // [run]
 };
 
 /// Builds the table from ids of equal stretches of tokens: two requests with the same id have equal

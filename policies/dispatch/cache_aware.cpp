@@ -12,8 +12,8 @@ constexpr std::int32_t kBalanceAbs = 64;  // requests
 constexpr double kBalanceRel = 1.5;       // times the least loaded node
 
 // Fewest requests in flight if the fleet is out of balance; else the node that should have the
-// longest prefix of the prompt, if that is a good part of it; else the one that the fewest blocks
-// were sent to. Ties by draw. `cache_aware` of SGLang's router, now SMG.
+// longest prefix of the prompt, if that is a good part of it; else the one with the fewest blocks
+// in its cache. Ties by draw. `cache_aware` of SGLang's router, now SMG.
 class CacheAware final : public DispatchPolicy {
  public:
   void score(const TaskView& task, const FleetView& view, std::span<const std::uint8_t> legal, Draw,
@@ -29,7 +29,7 @@ class CacheAware final : public DispatchPolicy {
     }
     const bool matches = longest > kMatchThreshold * task.prompt_tokens;
     for (std::size_t i = 0; i < scores.size(); ++i) {
-      scores[i] = matches ? -scores[i] : view.remembered_blocks(node_id(i));
+      scores[i] = matches ? -scores[i] : view.prefix_blocks(node_id(i));
     }
   }
 

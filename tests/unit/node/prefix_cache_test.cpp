@@ -101,21 +101,23 @@ TEST(PrefixCache, CopiesAreNotMerged) {
 }
 
 TEST(PrefixCache, EventsTellHowFarASharedRunIsAlive) {
+  constexpr Time kNow{5};
   PrefixCache cache(6, FreedBlocks::unhashed_to_front, true);
+  cache.set_time(kNow);
   const auto drained = [&] {
     std::vector<KvEvent> events;
     cache.drain_events(events);
     return events;
   };
   cache.release(run(cache, kAnna, 6));
-  EXPECT_EQ(drained(), (std::vector<KvEvent>{{shared_run(0), 4}}));
+  EXPECT_EQ(drained(), (std::vector<KvEvent>{{kNow, shared_run(0), 4}}));
   const HolderId stranger = cache.admit({{}, own_run({0, 9, 0, 0, 0, 0})}, 0);
   cache.take(stranger, 3);  // two are Anna's own
-  EXPECT_EQ(drained(), (std::vector<KvEvent>{{shared_run(0), 3}}));
+  EXPECT_EQ(drained(), (std::vector<KvEvent>{{kNow, shared_run(0), 3}}));
   cache.take(stranger, 3);
-  EXPECT_EQ(drained(), (std::vector<KvEvent>{{shared_run(0), 0}}));
+  EXPECT_EQ(drained(), (std::vector<KvEvent>{{kNow, shared_run(0), 0}}));
   cache.reset();
-  EXPECT_EQ(drained(), (std::vector<KvEvent>{{kNoRun, 0}}));
+  EXPECT_EQ(drained(), (std::vector<KvEvent>{{kNow, kNoRun, 0}}));
 }
 
 TEST(PrefixCache, AResetCacheIsLikeANewOne) {

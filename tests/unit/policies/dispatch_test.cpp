@@ -213,7 +213,7 @@ TEST(CacheAware, TakesTheLongestPrefixIfItIsAGoodPartOfThePrompt) {
   };
   // 480 tokens of the first node, 320 of the second; 0.3 of 1,600 are 480.
   EXPECT_EQ(chosen(1599, {1, 1, 1, 1, 1}), node_id(0));
-  EXPECT_EQ(chosen(1600, {1, 1, 1, 1, 1}), node_id(2));  // the fewest blocks were sent there
+  EXPECT_EQ(chosen(1600, {1, 1, 1, 1, 1}), node_id(2));  // the fewest blocks are there
   EXPECT_EQ(chosen(1000, {0, 1, 1, 1, 1}), node_id(1));
 }
 

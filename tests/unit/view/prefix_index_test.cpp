@@ -68,5 +68,20 @@ TEST(PrefixIndex, ForgetsANodeAlone) {
   EXPECT_EQ(hits(index, kBert), (std::vector<double>{20, 10}));
 }
 
+TEST(PrefixIndex, BelievesWhatANodeTells) {
+  PrefixIndex index({1000, 1000}, 3);
+  index.heard(kFirst, 0, 0, 10);
+  index.heard(kFirst, 1, 10, 50);
+  index.heard(kSecond, 0, 0, 10);
+  EXPECT_EQ(hits(index, kAnna), (std::vector<double>{50, 10}));
+  index.heard(kFirst, 1, 10, 30);  // tails are evicted first
+  EXPECT_EQ(hits(index, kAnna), (std::vector<double>{30, 10}));
+  EXPECT_EQ(index.blocks(kFirst), 30);
+  index.heard(kFirst, 1, 10, 0);
+  index.heard(kFirst, 0, 0, 7);
+  EXPECT_EQ(hits(index, kAnna), (std::vector<double>{7, 10}));
+  EXPECT_EQ(index.blocks(kFirst), 7);
+}
+
 }  // namespace
 }  // namespace yardmaster
