@@ -9,12 +9,13 @@
 namespace yardmaster::reference {
 namespace {
 
-/// Costs that collide on a coarse grid of time, are odd enough never to, or come from the formula.
+/// Costs that collide on a coarse grid of time, are odd enough never to, or come from the formula
+/// or tables.
 StepCost random_cost(Dice& dice, const NodeSettings& n) {
   const StepLimits limits{n.max_num_seqs, n.max_num_batched_tokens};
   if (dice.one_in(4)) {
     const double slow = dice.one_in(2) ? 1.0 : 2.7;
-    return dice.between(0, 1) == 0
+    return limits.max_num_batched_tokens % 2 == 0
                ? StepCost(specimens::gpu(), specimens::model(), specimens::engine(), 1, limits,
                           slow)
                : StepCost(specimens::profile(), specimens::gpu(), specimens::model(),
