@@ -76,7 +76,7 @@ TEST(Load, FivePlantedFaultsAreAllNamedWithTheirPlaces) {
           path + ":7:5: nodes[0].count: duplicate key; it stands at line 4 already",
           path + ":9:3: dispatch.windw: unknown key; did you mean \"window\"? (known: window, "
                  "ordering, "
-                 "detection, allow_rejection)",
+                 "detection, allow_rejection, prefix_index)",
           path + ":12:9: reports.loss: 1.7 is out of range (expected 0 to 0.99)",
           path + ":14:9: workload.load: expected a number, found \"high\"",
       }));
@@ -308,12 +308,13 @@ TEST_F(Traces, DurationBeyondTheTraceIsRefused) {
 
 TEST_F(Traces, FaultsOfTheTraceSayHowToNameAnother) {
   const std::string path = write(3, "time,prompt,output");
-  EXPECT_EQ(
-      faults_of(with_node(""), {{"workload.trace", path}}),
-      (Lines{"--set workload.trace=" + path + ": workload.trace: " + path +
-                 ":1:1: not a trace: expected the header TIMESTAMP,ContextTokens,GeneratedTokens",
-             "--set workload.trace=" + path +
-                 ": workload.trace: name a trace of yours with --set workload.trace=PATH"}));
+  EXPECT_EQ(faults_of(with_node(""), {{"workload.trace", path}}),
+            (Lines{"--set workload.trace=" + path + ": workload.trace: " + path +
+                       ":1:1: not a trace: expected the header "
+                       "TIMESTAMP,ContextTokens,GeneratedTokens, or an object of "
+                       "JSON in every line",
+                   "--set workload.trace=" + path +
+                       ": workload.trace: name a trace of yours with --set workload.trace=PATH"}));
 }
 
 TEST_F(Traces, ResolvedTextOfATraceLoadsToTheSameScenario) {
