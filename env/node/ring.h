@@ -15,9 +15,7 @@ class Ring {
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t size() const { return count_; }
   [[nodiscard]] T& operator[](std::size_t i) { return slots_[(head_ + i) & mask_]; }
-  [[nodiscard]] const T& operator[](std::size_t i) const {
-    return slots_[(head_ + i) & mask_];
-  }
+  [[nodiscard]] const T& operator[](std::size_t i) const { return slots_[(head_ + i) & mask_]; }
   [[nodiscard]] const T& front() const { return (*this)[0]; }
   [[nodiscard]] const T& back() const { return (*this)[count_ - 1]; }
 
