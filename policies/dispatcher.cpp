@@ -9,7 +9,10 @@ NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> l
   // Two passes without branches: most scores are no candidates, and nobody can tell which.
   double best = kInfinity;
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    const double score = legal[i] != 0 ? scores[i] : kInfinity;
+    double score = kInfinity;
+    if (legal[i] != 0) {
+      score = scores[i];
+    }
     best = score < best ? score : best;
   }
   if (best == kInfinity) {

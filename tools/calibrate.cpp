@@ -43,6 +43,7 @@ const Spec& named(const std::vector<CatalogueEntry<Spec>>& entries, const std::s
     return entry->spec;
   }
   std::vector<std::string> known;
+  known.reserve(entries.size());
   for (const CatalogueEntry<Spec>& entry : entries) {
     known.push_back(entry.spec.name);
   }
