@@ -83,22 +83,26 @@ bool same_decision(RecordedStep a, const RecordedStep& b) {
   return a == b;
 }
 
-/// Compares; `first` gets the first difference in full.
-Agreement compare(const RecordedCase& c, const Replay& got, std::string& first) {
-  Agreement agreement;
-  const std::size_t steps = std::max(c.steps.size(), got.steps.size());
-  agreement.cases = 1;
-  agreement.steps = static_cast<std::int64_t>(steps);
-  agreement.requests = static_cast<std::int64_t>(c.requests.size());
-  agreement.times = 3 * (agreement.steps + agreement.requests);
-  for (std::size_t i = 0; i < steps; ++i) {
+std::int64_t equal_times(const RecordedStep& a, const RecordedStep& b) {
+  return static_cast<std::int64_t>(a.planned == b.planned) +
+         static_cast<std::int64_t>(a.start == b.start) +
+         static_cast<std::int64_t>(a.lasts == b.lasts);
+}
+
+std::int64_t equal_times(const RequestOutcome& a, const RequestOutcome& b) {
+  return static_cast<std::int64_t>(a.first_scheduled == b.first_scheduled) +
+         static_cast<std::int64_t>(a.first_token == b.first_token) +
+         static_cast<std::int64_t>(a.last_token == b.last_token);
+}
+
+void compare_steps(const RecordedCase& c, const Replay& got, Agreement& agreement,
+                   std::string& first) {
+  for (std::size_t i = 0; i < std::max(c.steps.size(), got.steps.size()); ++i) {
     const RecordedStep* want = i < c.steps.size() ? &c.steps[i] : nullptr;
     const RecordedStep* have = i < got.steps.size() ? &got.steps[i] : nullptr;
     if (want != nullptr && have != nullptr) {
       agreement.agreeing_steps += same_decision(*want, *have) ? 1 : 0;
-      agreement.agreeing_times += (want->planned == have->planned ? 1 : 0) +
-                                  (want->start == have->start ? 1 : 0) +
-                                  (want->lasts == have->lasts ? 1 : 0);
+      agreement.agreeing_times += equal_times(*want, *have);
       if (*want == *have) {
         continue;
       }
@@ -107,17 +111,30 @@ Agreement compare(const RecordedCase& c, const Replay& got, std::string& first) 
       first = fmt::format("  step {}, recorded:\n{}  here:\n{}", i, text(want), text(have));
     }
   }
+}
+
+void compare_requests(const RecordedCase& c, const Replay& got, Agreement& agreement,
+                      std::string& first) {
   for (std::size_t i = 0; i < c.requests.size(); ++i) {
     const RequestOutcome& want = c.requests[i].outcome;
     const RequestOutcome& have = got.outcomes[i];
     agreement.agreeing_requests += want == have ? 1 : 0;
-    agreement.agreeing_times += (want.first_scheduled == have.first_scheduled ? 1 : 0) +
-                                (want.first_token == have.first_token ? 1 : 0) +
-                                (want.last_token == have.last_token ? 1 : 0);
+    agreement.agreeing_times += equal_times(want, have);
     if (!(want == have) && first.empty()) {
       first = fmt::format("  request {}, recorded:\n{}  here:\n{}", i, text(want), text(have));
     }
   }
+}
+
+/// Compares; `first` gets the first difference in full.
+Agreement compare(const RecordedCase& c, const Replay& got, std::string& first) {
+  Agreement agreement;
+  agreement.cases = 1;
+  agreement.steps = static_cast<std::int64_t>(std::max(c.steps.size(), got.steps.size()));
+  agreement.requests = static_cast<std::int64_t>(c.requests.size());
+  agreement.times = 3 * (agreement.steps + agreement.requests);
+  compare_steps(c, got, agreement, first);
+  compare_requests(c, got, agreement, first);
   agreement.agreeing_cases = agreement.complete() ? 1 : 0;
   return agreement;
 }
