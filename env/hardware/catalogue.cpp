@@ -157,6 +157,10 @@ EngineSpec read_engine(Section& s, const std::string& name) {
   EngineSpec engine;
   engine.name = name;
   source(s);
+  engine.rules = s.get<std::string>(
+      {.key = "rules",
+       .doc = "The vLLM version whose scheduling rules it follows: 0.19, or 0.30 on.",
+       .fallback = "0.32"});
   engine.asynchronous = s.get<bool>(
       {.key = "asynchronous", .doc = "Step k + 2 is planned when step k ends.", .fallback = true});
   engine.step_s = seconds(s, "step", "h0: host time of a step.");

@@ -99,6 +99,7 @@ struct EngineSpec {
   std::string name;
   double step_s = 0, sequence_s = 0;  // h0, h1: seconds a step; seconds a step and sequence
   double uncaptured_step_s = 0;       // more for steps beyond the captured graph sizes
+  std::string rules = "0.32";         // the vLLM version whose scheduling rules it follows
   bool asynchronous = true;           // step k + 2 is planned when step k ends
   std::int32_t max_num_seqs = 256, max_num_batched_tokens = 2048;               // defaults
   std::int32_t max_num_seqs_large = 1024, max_num_batched_tokens_large = 8192;  // on large GPUs

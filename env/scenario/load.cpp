@@ -204,6 +204,10 @@ Scenario compile(yaml::Node tree, const std::string& path, const std::vector<Ove
   throw_if_any(faults);
   fit_workload(draft, faults);
   throw_if_any(faults);
+  for (NodeKind& kind : draft.scenario.kinds) {  // capacity has been found without prefix hits
+    kind.settings.enable_prefix_caching =
+        kind.prefix_caching.value_or(draft.scenario.workload.paths.runs() > 0);
+  }
   draft.scenario.resolved = resolved_text(root, draft.scenario, catalogue);
   return std::move(draft.scenario);
 }
@@ -219,6 +223,9 @@ void compile_kind(NodeKind& kind, const Network& network) {
                : StepCost(kind.profile, kind.gpu, kind.model, kind.engine, limits, slow);
   };
   settings.steps_in_flight = kind.engine.asynchronous ? 2 : 1;
+  // As vLLM rounds it: of all blocks, the null block among them.
+  settings.watermark_blocks =
+      static_cast<std::int32_t>(kind.watermark * static_cast<double>(settings.usable_blocks + 1));
   settings.response_latency = network.latency;
   settings.cost[0] = cost(1);
   settings.cost[1] = kind.slowdowns.between > Duration::zero() && kind.slowdown_factor > 1

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,9 @@ struct NodeKind {
   EngineSpec engine;    // with the machine's host time in it
   StepProfile profile;  // empty: the formula
   std::int32_t tensor_parallel = 1;
-  NodeSettings settings;  // compiled
+  NodeSettings settings;               // compiled
+  double watermark = 0;                // share of the KV blocks that admission leaves free
+  std::optional<bool> prefix_caching;  // as asked for; else where prompts share blocks
   WorkCost work;
   Outages failures;  // lasting: mean time to repair
   Outages slowdowns;

@@ -53,6 +53,53 @@ void read_slowdowns(Section& s, NodeKind& kind) {
                                         .max = 100.0});
 }
 
+/// How the engine's scheduler decides, beyond its limits.
+void read_scheduler(Section& s, NodeKind& kind) {
+  NodeSettings& settings = kind.settings;
+  const std::optional<EngineRules> rules = rules_of_vllm(kind.engine.rules);
+  if (!rules && s.sound()) {
+    s.fault("version", "the scheduling rules of vLLM \"" + kind.engine.rules +
+                           "\" are not known (expected 0.19, or 0.30 and later)");
+  }
+  settings.rules = rules.value_or(EngineRules{});
+  settings.policy = s.choice<QueuePolicy>(
+      {.key = "policy",
+       .doc = "`priority`: the smallest key of the dispatcher's `ordering` is admitted first, and "
+              "the largest is preempted; `fcfs`: first come, first served.",
+       .fallback = "fcfs"},
+      {{"fcfs", QueuePolicy::fcfs}, {"priority", QueuePolicy::priority}});
+  settings.long_prefill_token_threshold = s.get<std::int32_t>(
+      {.key = "long_prefill_token_threshold",
+       .doc = "Tokens of one prompt in a step, at most, so that several are computed side by side; "
+              "0: no such limit.",
+       .fallback = 0,
+       .min = 0,
+       .max = 1 << 20});
+  settings.reserve_full_isl = s.get<bool>(
+      {.key = "reserve_full_isl",
+       .doc = "A request is admitted when its whole prompt would fit, not just the first chunk.",
+       .fallback = true});
+  kind.watermark = s.get<double>(
+      {.key = "watermark",
+       .doc = "Share of the KV blocks that stays free when a request is admitted beside others.",
+       .fallback = 0.0,
+       .min = 0.0,
+       .max = 0.99});
+  kind.prefix_caching = s.find<bool>(
+      {.key = "enable_prefix_caching",
+       .doc = "KV blocks of equal prefixes are found again.",
+       .fallback_text = "`true` where the workload's prompts share blocks; elsewhere only a "
+                        "preempted request could find its own"});
+  if (kind.watermark > 0 && !settings.rules.knows_watermark) {
+    s.fault("watermark", "not a setting of vLLM " + kind.engine.rules);
+  }
+  if (settings.policy == QueuePolicy::priority && !settings.reserve_full_isl) {
+    s.fault("reserve_full_isl",
+            "must be true with `policy: priority`: else two requests of equal priority may preempt "
+            "each other for ever");
+  }
+}
+
 /// Limits and memory of the engine. Leaves what memory decides to fit_memory().
 void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool known_gpu,
                  std::optional<std::int32_t>& max_model_len,
@@ -107,6 +154,7 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
                                           " is less than max_num_seqs, " +
                                           std::to_string(settings.max_num_seqs));
   }
+  read_scheduler(s, kind);
   kind.engine.max_num_seqs = settings.max_num_seqs;
   kind.engine.max_num_batched_tokens = settings.max_num_batched_tokens;
 }

@@ -386,7 +386,9 @@ TaskSlot Simulation::new_task() {
 void Simulation::make_ready(TaskSlot slot) {
   tasks_[index(slot)].state = TaskState::ready;
   const TaskView task = view_of(slot);
-  ready_.push({ordering_(task), task.ready, task.address, slot});
+  const double key = ordering_(task);
+  requests_[index(slot)].priority = key;
+  ready_.push({key, task.ready, task.address, slot});
 }
 
 // Held tasks whose time has come are offered again.

@@ -69,10 +69,14 @@ std::string counter_difference(const SlowNode& slow, const FastNode& fast) {
     }
   };
   std::int64_t steps = 0, prefill = 0, decode = 0, context = 0, pairs = 0, preemptions = 0;
+  std::int64_t cached = 0;
   Duration busy, busy_with_prefill;
   for (const Step& step : slow.steps()) {
     bool chunks = false;
     preemptions += static_cast<std::int64_t>(step.preempted.size());
+    for (const auto& [id, tokens] : step.hits) {
+      cached += tokens;
+    }
     if (!step.ended) {
       continue;  // empty, or void by a crash
     }
@@ -94,6 +98,7 @@ std::string counter_difference(const SlowNode& slow, const FastNode& fast) {
   }
   compare("steps", steps, got.steps);
   compare("prefill_tokens", prefill, got.prefill_tokens);
+  compare("cached_tokens", cached, got.cached_tokens);
   compare("decode_tokens", decode, got.decode_tokens);
   compare("context_tokens", context, got.context_tokens);
   compare("chunk_pairs", pairs, got.chunk_pairs);

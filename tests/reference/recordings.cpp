@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
 
 namespace yardmaster::reference {
 
@@ -83,6 +85,98 @@ std::vector<RequestOutcome> outcomes(const SlowNode& node) {
     all.push_back(outcome);
   }
   return all;
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(Time t) { return t.is_never() ? Json() : Json(t.ps); }
+
+Json json_of(const std::vector<TaskSlot>& slots) {
+  Json all = Json::array();
+  for (const TaskSlot slot : slots) {
+    all.push_back(index(slot));
+  }
+  return all;
+}
+
+Json settings_json(const NodeSettings& n) {
+  return {{"max_num_batched_tokens", n.max_num_batched_tokens},
+          {"max_num_seqs", n.max_num_seqs},
+          {"usable_blocks", n.usable_blocks},
+          {"enable_prefix_caching", n.enable_prefix_caching},
+          {"policy", n.policy == QueuePolicy::fcfs ? "fcfs" : "priority"},
+          {"long_prefill_token_threshold", n.long_prefill_token_threshold},
+          {"watermark_blocks", n.watermark_blocks},
+          {"reserve_full_isl", n.reserve_full_isl},
+          {"max_model_len", n.max_model_len},
+          {"async", n.steps_in_flight == 2},
+          {"block_size", kBlockTokens}};
+}
+
+Json request_json(const RecordedRequest& request, const RequestOutcome& met) {
+  Json json = {{"arrival_ps", request.arrival.ps},
+               {"prompt_len", request.prompt_tokens},
+               {"output_len", request.output_tokens},
+               {"priority", request.priority}};
+  if (request.stop_token) {
+    json["eos"] = 1;
+  }
+  if (!request.blocks.empty()) {
+    json["blocks"] = request.blocks;
+  }
+  json["r"] = {json_of(met.first_scheduled), json_of(met.first_token),
+               json_of(met.last_token),      met.produced,
+               met.preemptions,              met.first_scheduled.is_never() ? Json() : met.cached_tokens,
+               met.stuck ? "stuck" : "done"};
+  return json;
+}
+
+Json step_json(const RecordedStep& step, std::map<TaskSlot, std::int32_t>& next) {
+  Json json = {{"q", step.planned.ps}};
+  if (step.start != step.planned) {
+    json["s"] = step.start.ps;
+  }
+  json["d"] = step.lasts.ps;
+  json["e"] = Json::array();
+  for (const PlannedEntry& e : step.entries) {
+    const bool bare = e.tokens == 1 && next[e.task] == e.before;
+    json["e"].push_back(bare ? Json(index(e.task)) : Json{index(e.task), e.tokens, e.before});
+    next[e.task] = e.before + e.tokens;
+  }
+  json["f"] = step.free_blocks;
+  for (const PlannedHit& hit : step.hits) {
+    json["h"].push_back(Json{index(hit.task), hit.tokens});
+  }
+  if (!step.admitted.empty()) {
+    json["a"] = json_of(step.admitted);
+  }
+  if (!step.preempted.empty()) {
+    json["p"] = json_of(step.preempted);
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string case_line(const RecordedCase& c) {
+  const SlowNode node = run_script(c.settings, deliveries(c));
+  const std::vector<RequestOutcome> met = outcomes(node);
+  Json json = {{"id", c.id}, {"regime", c.regime}, {"vllm", c.engine}};
+  json["settings"] = settings_json(c.settings);
+  json["cost"] = {{"h0_ps", c.step_cost.ps},
+                  {"h1_ps", c.entry_cost.ps},
+                  {"tok_ps", c.token_cost.ps},
+                  {"ctx_ps", c.context_cost.ps}};
+  for (std::size_t i = 0; i < c.requests.size(); ++i) {
+    json["requests"].push_back(request_json(c.requests[i], met[i]));
+  }
+  std::map<TaskSlot, std::int32_t> next;
+  for (const RecordedStep& step : recorded_steps(node)) {
+    json["steps"].push_back(step_json(step, next));
+  }
+  return json.dump() + "\n";
 }
 
 }  // namespace yardmaster::reference

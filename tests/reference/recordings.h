@@ -24,4 +24,7 @@ std::vector<RecordedStep> recorded_steps(const SlowNode&);
 /// What the requests met in the slow node, in the recordings' form.
 std::vector<RequestOutcome> outcomes(const SlowNode&);
 
+/// The case as the slow node decides it, as a line of a file of recordings.
+std::string case_line(const RecordedCase&);
+
 }  // namespace yardmaster::reference

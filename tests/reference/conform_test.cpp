@@ -1,0 +1,131 @@
+// `yardmaster conform` on small cases of our own, as the slow node decides them.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "tests/golden/golden_file.h"
+#include "tests/reference/random_trial.h"
+#include "tests/reference/recordings.h"
+
+namespace yardmaster::reference {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCases = "recorded_cases.jsonl";
+
+/// The trial's node and load as a case to record; without what recordings do not have.
+RecordedCase case_of(const Trial& trial) {
+  RecordedCase c;
+  c.id = "own" + std::to_string(trial.seed);
+  c.regime = "random";
+  NodeSettings& n = c.settings = trial.settings;
+  c.engine = n.rules.freed_blocks_to_back ? "0.19.1" : "0.32.0";
+  n.rules = rules_of_vllm(c.engine).value();
+  n.watermark_blocks = n.rules.knows_watermark ? n.watermark_blocks : 0;
+  n.response_latency = Duration::zero();
+  n.recomputed_output_is_context = true;
+  c.step_cost = {1'000'000};
+  c.entry_cost = {10'000};
+  c.token_cost = {3'000};
+  c.context_cost = {7};
+  n.cost.fill(StepCost::affine(c.step_cost, c.entry_cost, c.token_cost, c.context_cost,
+                               {n.max_num_seqs, n.max_num_batched_tokens}));
+  for (const ScriptEvent& event : trial.script) {
+    RecordedRequest request;
+    request.arrival = event.arrives;
+    request.prompt_tokens = event.prompt_tokens;
+    request.output_tokens = event.output_tokens;
+    request.priority = event.priority;
+    request.stop_token = event.stop_token && n.steps_in_flight == 2;
+    for (const BlockHash block : event.blocks) {
+      request.blocks.emplace_back(static_cast<std::int64_t>(block) - 1, 1);
+    }
+    c.requests.push_back(request);
+  }
+  std::stable_sort(c.requests.begin(), c.requests.end(),
+                   [](const auto& a, const auto& b) { return a.arrival < b.arrival; });
+  return c;
+}
+
+bool is_small(const Trial& trial) {
+  std::int64_t tokens = 0;
+  for (const ScriptEvent& event : trial.script) {
+    tokens += event.output_tokens;
+  }
+  return trial.script.size() > 1 && trial.script.size() < 8 && tokens < 100;
+}
+
+std::string own_cases() {
+  std::string lines;
+  int cases = 0;
+  for (std::uint64_t seed = 1; cases < 16; ++seed) {
+    const Trial trial = random_trial(seed, false);
+    if (is_small(trial)) {
+      lines += case_line(case_of(trial));
+      ++cases;
+    }
+  }
+  return lines;
+}
+
+/// Runs `yardmaster conform` on a file of this text.
+struct Outcome {
+  int code = -1;
+  std::string printed;
+};
+Outcome conform(const std::string& text) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("yardmaster-conform-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  std::ofstream(folder / "cases.jsonl") << text;
+  const std::string command = std::string(YARDMASTER_COMMAND) + " conform " +
+                              (folder / "cases.jsonl").string() + " > " +
+                              (folder / "printed").string() + " 2>&1";
+  const int status = std::system(command.c_str());
+  std::ifstream in(folder / "printed");
+  const Outcome outcome{WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+                        {std::istreambuf_iterator<char>(in), {}}};
+  fs::remove_all(folder);
+  return outcome;
+}
+
+TEST(Conform, OwnCasesAreWhatTheSlowNodeDecides) { expect_golden(kCases, own_cases()); }
+
+TEST(Conform, TheNodeAgreesOnEveryStepAndTimeOfOurOwnCases) {
+  const Outcome outcome = conform(own_cases());
+  EXPECT_EQ(outcome.code, 0) << outcome.printed;
+  EXPECT_NE(outcome.printed.find("16 of 16 cases agree"), std::string::npos) << outcome.printed;
+}
+
+TEST(Conform, OneWrongNumberIsFoundAndShownInFull) {
+  std::string text = own_cases();
+  const std::size_t wrong = text.find("\"d\":") + 4;
+  text[wrong + 1] = text[wrong + 1] == '9' ? '8' : '9';
+  const Outcome outcome = conform(text);
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.printed.find("step 0, recorded:"), std::string::npos) << outcome.printed;
+  EXPECT_NE(outcome.printed.find("15 of 16 cases agree"), std::string::npos) << outcome.printed;
+}
+
+TEST(Conform, WhatIsNoRecordingIsRefusedWithItsLine) {
+  const std::string text = own_cases();
+  const std::string first = text.substr(0, text.find('\n') + 1);
+  for (const std::string& bad :
+       {first + "{\"id\":\"x\"}\n", first + text.substr(0, 100), first + "no JSON\n"}) {
+    const Outcome outcome = conform(bad);
+    EXPECT_EQ(outcome.code, 2) << outcome.printed;
+    EXPECT_NE(outcome.printed.find("cases.jsonl:2: "), std::string::npos) << outcome.printed;
+  }
+  EXPECT_EQ(conform("").code, 2);
+}
+
+}  // namespace
+}  // namespace yardmaster::reference
