@@ -126,9 +126,12 @@ Json request_json(const RecordedRequest& request, const RequestOutcome& met) {
   if (!request.blocks.empty()) {
     json["blocks"] = request.blocks;
   }
-  json["r"] = {json_of(met.first_scheduled), json_of(met.first_token),
-               json_of(met.last_token),      met.produced,
-               met.preemptions,              met.first_scheduled.is_never() ? Json() : met.cached_tokens,
+  json["r"] = {json_of(met.first_scheduled),
+               json_of(met.first_token),
+               json_of(met.last_token),
+               met.produced,
+               met.preemptions,
+               met.first_scheduled.is_never() ? Json() : met.cached_tokens,
                met.stuck ? "stuck" : "done"};
   return json;
 }
