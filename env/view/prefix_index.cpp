@@ -5,7 +5,7 @@
 
 namespace yardmaster {
 
-PrefixIndex::PrefixIndex(std::span<const std::int32_t> capacity, std::uint32_t runs)
+PrefixIndex::PrefixIndex(const std::vector<std::int32_t>& capacity, std::uint32_t runs)
     : row_of_(runs, kNone) {
   for (const std::int32_t blocks : capacity) {
     nodes_.push_back({blocks, 0, kNone, kNone});

@@ -19,7 +19,7 @@ class PrefixIndex {
  public:
   PrefixIndex() = default;
   /// `capacity`: [node] blocks that are remembered of it; `runs`: how many shared runs there are.
-  PrefixIndex(std::span<const std::int32_t> capacity, std::uint32_t runs);
+  PrefixIndex(const std::vector<std::int32_t>& capacity, std::uint32_t runs);
 
   /// A prompt of `blocks` full blocks goes to node `n`; `shared` is its path, which may be longer.
   void sent(NodeId n, std::span<const PathSpan> shared, std::int32_t blocks);
