@@ -138,6 +138,7 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
                      .fallback_text = "the version's",
                      .min = 0.05,
                      .max = 1.0});
+  read_scheduler(s, kind);
   max_model_len = s.find<std::int32_t>(
       {.key = "max_model_len",
        .doc = "Prompt and output together, at "
@@ -154,7 +155,6 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
                                           " is less than max_num_seqs, " +
                                           std::to_string(settings.max_num_seqs));
   }
-  read_scheduler(s, kind);
   kind.engine.max_num_seqs = settings.max_num_seqs;
   kind.engine.max_num_batched_tokens = settings.max_num_batched_tokens;
 }

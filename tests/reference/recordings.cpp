@@ -131,7 +131,7 @@ Json request_json(const RecordedRequest& request, const RequestOutcome& met) {
                json_of(met.last_token),
                met.produced,
                met.preemptions,
-               met.first_scheduled.is_never() ? Json() : met.cached_tokens,
+               met.first_scheduled.is_never() ? Json() : Json(met.cached_tokens),
                met.stuck ? "stuck" : "done"};
   return json;
 }
