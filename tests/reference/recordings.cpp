@@ -126,13 +126,10 @@ Json request_json(const RecordedRequest& request, const RequestOutcome& met) {
   if (!request.blocks.empty()) {
     json["blocks"] = request.blocks;
   }
-  json["r"] = {json_of(met.first_scheduled),
-               json_of(met.first_token),
-               json_of(met.last_token),
-               met.produced,
-               met.preemptions,
-               met.first_scheduled.is_never() ? Json() : Json(met.cached_tokens),
-               met.stuck ? "stuck" : "done"};
+  const bool came = !met.first_scheduled.is_never();
+  json["r"] = Json::array({json_of(met.first_scheduled), json_of(met.first_token),
+                           json_of(met.last_token), met.produced, met.preemptions,
+                           came ? Json(met.cached_tokens) : Json(), met.stuck ? "stuck" : "done"});
   return json;
 }
 
@@ -145,12 +142,13 @@ Json step_json(const RecordedStep& step, std::map<TaskSlot, std::int32_t>& next)
   json["e"] = Json::array();
   for (const PlannedEntry& e : step.entries) {
     const bool bare = e.tokens == 1 && next[e.task] == e.before;
-    json["e"].push_back(bare ? Json(index(e.task)) : Json{index(e.task), e.tokens, e.before});
+    json["e"].push_back(bare ? Json(index(e.task))
+                             : Json::array({index(e.task), e.tokens, e.before}));
     next[e.task] = e.before + e.tokens;
   }
   json["f"] = step.free_blocks;
   for (const PlannedHit& hit : step.hits) {
-    json["h"].push_back(Json{index(hit.task), hit.tokens});
+    json["h"].push_back(Json::array({index(hit.task), hit.tokens}));
   }
   if (!step.admitted.empty()) {
     json["a"] = json_of(step.admitted);
@@ -175,6 +173,7 @@ std::string case_line(const RecordedCase& c) {
   for (std::size_t i = 0; i < c.requests.size(); ++i) {
     json["requests"].push_back(request_json(c.requests[i], met[i]));
   }
+  json["steps"] = Json::array();
   std::map<TaskSlot, std::int32_t> next;
   for (const RecordedStep& step : recorded_steps(node)) {
     json["steps"].push_back(step_json(step, next));
