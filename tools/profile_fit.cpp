@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
@@ -16,11 +17,12 @@ namespace {
 
 // Places of the compact tables. The profiles' own grid is four to eight times as dense; what the
 // thinning costs is among the errors that are printed.
-const std::vector<double> kContexts = {16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
-const std::vector<double> kChunks = {16, 32, 64, 128, 256, 512, 1024, 2048};
-const std::vector<double> kHistories = {0, 512, 2048, 4096, 8192, 16384};
-const std::vector<double> kMixedContexts = {16, 512, 1024, 2048, 4096, 8192, 16384};
-const std::vector<double> kMixedDecodes = {0, 1, 8, 16, 32, 64, 128};
+constexpr auto kContexts =
+    std::to_array<double>({16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384});
+constexpr auto kChunks = std::to_array<double>({16, 32, 64, 128, 256, 512, 1024, 2048});
+constexpr auto kHistories = std::to_array<double>({0, 512, 2048, 4096, 8192, 16384});
+constexpr auto kMixedContexts = std::to_array<double>({16, 512, 1024, 2048, 4096, 8192, 16384});
+constexpr auto kMixedDecodes = std::to_array<double>({0, 1, 8, 16, 32, 64, 128});
 constexpr double kLaunchChunk = 16;  // the time of the smallest prefill: what starting one takes
 
 /// The two keys around x, or the two nearest of one side; the same one twice when it is alone.
@@ -160,16 +162,16 @@ void fit_others(const AttentionTimes& times, double layers, StepProfile& p) {
 
 void fill_tables(const AttentionTimes& times, double layers, StepProfile& p) {
   p.decodes = times.decodes();
-  p.contexts = kContexts;
+  p.contexts.assign(kContexts.begin(), kContexts.end());
   for (const double n : p.decodes) {
     for (const double context : p.contexts) {
       p.decode_us.push_back(layers * times.at(0, 0, n, context));
     }
   }
-  p.chunks = kChunks;
-  p.histories = kHistories;
-  p.mixed_decodes = kMixedDecodes;
-  p.mixed_contexts = kMixedContexts;
+  p.chunks.assign(kChunks.begin(), kChunks.end());
+  p.histories.assign(kHistories.begin(), kHistories.end());
+  p.mixed_decodes.assign(kMixedDecodes.begin(), kMixedDecodes.end());
+  p.mixed_contexts.assign(kMixedContexts.begin(), kMixedContexts.end());
   for (const double chunk : p.chunks) {
     for (const double history : p.histories) {
       for (const double n : p.mixed_decodes) {
@@ -227,8 +229,10 @@ FitError fit_skew(const std::vector<SkewRow>& rows, double layers, StepProfile& 
     return {};
   }
   double best = skew_error(rows, 0, 0, nullptr), best_skew = 0, best_floor = 0;
-  for (double floor = 0; floor < 0.15; floor += 0.001) {
-    for (double skew = 0; skew < 0.03; skew += 0.00025) {
+  for (int i = 0; i < 150; ++i) {
+    const double floor = 0.001 * i;
+    for (int j = 0; j < 120; ++j) {
+      const double skew = 0.00025 * j;
       const double error = skew_error(rows, skew, floor, nullptr);
       if (error < best) {
         best = error, best_skew = skew, best_floor = floor;
