@@ -22,10 +22,11 @@ struct HostFit {
 /// Fits requests first..last of the run, in order of arrival; all are replayed. The scenario's own
 /// two numbers are where the search starts, and stay in what it finds.
 ///
-/// Gauss-Newton with the replay as the model and finite differences, on each request's relative
-/// error of TPOT and of the time from scheduled to first token, both kinds weighted by their own
-/// spread, and outliers down (Huber). Queueing time is left out: it multiplies every error.
-/// Intervals resample stretches of requests, 20 in a row, since neighbours share their steps.
+/// Each request gives two equations, the relative errors of its decode time and of its time from
+/// scheduled to first token, linear in the two numbers: a plane through replays on a grid of 0 to
+/// 0.5 ms and 0 to 8 ms. Least squares, both kinds weighted by their own spread, outliers down
+/// (Huber). Queueing time is left out: it multiplies every error. Intervals resample stretches of
+/// requests, 20 in a row, since neighbours share their steps.
 HostFit fit_host(const std::vector<Served>& run, const Scenario&, std::size_t first,
                  std::size_t last);
 

@@ -34,6 +34,38 @@ void check_request(const Served& r, const std::string& where) {
   }
 }
 
+/// Ids of 16 tokens each, with spaces between.
+std::vector<std::uint64_t> read_blocks(const std::string& text, std::int32_t prompt_tokens,
+                                       const std::string& where) {
+  std::vector<std::uint64_t> blocks;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at < end) {
+    std::uint64_t id = 0;
+    const auto [after, error] = std::from_chars(at, end, id);
+    if (error != std::errc() || (after < end && *after != ' ')) {
+      throw BadInput(where + ": prefix_block_ids are whole numbers with spaces between");
+    }
+    blocks.push_back(id);
+    at = after + 1;
+  }
+  if (blocks.size() > static_cast<std::size_t>(prompt_tokens / kBlockTokens)) {
+    throw BadInput(fmt::format("{}: {} blocks of 16 tokens in a prompt of {}", where, blocks.size(),
+                               prompt_tokens));
+  }
+  return blocks;
+}
+
+PromptPaths paths_of(const std::vector<Served>& run) {
+  PathBuilder builder(1);
+  for (std::size_t i = 0; i < run.size(); ++i) {
+    if (!builder.add(run[i].blocks, static_cast<std::int32_t>(run[i].blocks.size()))) {
+      throw BadInput(fmt::format("request {}: equal prefix_block_ids after different ones", i));
+    }
+  }
+  return builder.build();
+}
+
 Time time_of(double seconds) { return Time{Duration::from_seconds(seconds).ps}; }
 
 }  // namespace
@@ -49,6 +81,10 @@ std::vector<Served> read_measured_run(const std::string& path) {
     r.scheduled_s = table.number(i, "scheduled_s");
     r.first_token_s = table.number(i, "first_token_s");
     r.last_token_s = table.number(i, "last_token_s");
+    if (table.has("prefix_block_ids")) {
+      r.blocks = read_blocks(table.text(i, "prefix_block_ids"), r.prompt_tokens,
+                             fmt::format("{}:{}", path, i + 2));
+    }
     check_request(r, fmt::format("{}:{}", path, i + 2));
     run.push_back(r);
   }
@@ -60,11 +96,15 @@ std::vector<Served> read_measured_run(const std::string& path) {
   return run;
 }
 
-std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings& settings,
+std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings& given,
                            Duration before) {
+  NodeSettings settings = given;
+  settings.enable_prefix_caching = std::any_of(
+      run.begin(), run.end(), [](const Served& request) { return !request.blocks.empty(); });
+  const PromptPaths paths = paths_of(run);
   std::vector<Request> requests(run.size());
   FactLog facts;
-  const NodeContext context{settings, requests, facts};
+  const NodeContext context{settings, requests, facts, nullptr, &paths};
   Node node(node_id(0), settings);
   for (std::uint32_t i = 0; i < run.size(); ++i) {
     if (run[i].prompt_tokens + run[i].output_tokens > settings.max_model_len) {
@@ -75,6 +115,7 @@ std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings& s
     requests[i].address = object_address(0, i);
     requests[i].prompt_tokens = run[i].prompt_tokens;
     requests[i].output_tokens = run[i].output_tokens;
+    requests[i].path = PathId{i};
     requests[i].mark = time_of(run[i].arrival_s) + before;
     node.deliver(context, TaskSlot{i}, requests[i].mark);
   }

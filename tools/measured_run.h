@@ -16,14 +16,16 @@ namespace yardmaster {
 struct Served {
   std::int32_t prompt_tokens = 0, output_tokens = 0;
   double arrival_s = 0, scheduled_s = 0, first_token_s = 0, last_token_s = 0;
+  std::vector<std::uint64_t> blocks;  // ids of the prompt's full blocks; equal ids: equal prefixes
 };
 
-/// Reads arrival_s, input_tokens, output_tokens, scheduled_s, first_token_s and last_token_s, in
-/// order of arrival. Throws BadInput.
+/// Reads arrival_s, input_tokens, output_tokens, scheduled_s, first_token_s and last_token_s, and
+/// prefix_block_ids where it is there, in order of arrival. Throws BadInput.
 std::vector<Served> read_measured_run(const std::string& path);
 
-/// The same requests at the same times on a node of these settings, `before` seconds after their
-/// arrival. Throws BadInput for a request that does not fit.
+/// The same requests at the same times on a node of these settings, `before` after their arrival.
+/// Prefixes are cached where the run names its blocks. Throws BadInput for a request that does not
+/// fit.
 std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings&, Duration before);
 
 /// The same on the first node of a scenario, with its network's latencies. Throws BadInput.

@@ -88,7 +88,7 @@ void add_validate_node_command(CLI::App& app, Command& chosen) {
   command
       .add_option("--measured", options->measured,
                   "CSV of requests: arrival_s, input_tokens, output_tokens, scheduled_s, "
-                  "first_token_s, last_token_s")
+                  "first_token_s, last_token_s; with prefix_block_ids the node caches prefixes")
       ->required();
   options->scenario.add_as_option(command);
   command.add_option("--requests", options->requests,

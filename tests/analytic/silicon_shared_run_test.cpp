@@ -46,12 +46,12 @@ TEST_F(SharedRun, WithNothingFittedErrsBy5PercentInTheMeanAnd12AtWorst) {
   EXPECT_LT(worst, 0.12);
 }
 
-TEST_F(SharedRun, FormulaAloneErrsBy5PercentInTheMean) {
+TEST_F(SharedRun, FormulaAloneErrsBy7PercentInTheMean) {
   const auto [mean, worst] = mean_and_worst_error(
       statistics_of(run_),
       statistics_of(replay_scenario(run_, server({{"nodes.0.profile", "none"}}))));
-  EXPECT_LT(mean, 0.05);
-  EXPECT_LT(worst, 0.15);
+  EXPECT_LT(mean, 0.07);
+  EXPECT_LT(worst, 0.16);
 }
 
 TEST_F(SharedRun, MachineOfTheFirstHalfFitsTheSecond) {
@@ -67,8 +67,8 @@ TEST_F(SharedRun, MachineOfTheFirstHalfFitsTheSecond) {
   };
   const ServedTable real = second(run_), simulated = second(played);
   const auto [mean, worst] = mean_and_worst_error(real, simulated);
-  EXPECT_LT(mean, 0.025);  // the server cached prefixes, and the node has no cache yet
-  EXPECT_LT(worst, 0.045);
+  EXPECT_LT(mean, 0.012);
+  EXPECT_LT(worst, 0.035);
   EXPECT_NEAR(simulated[4][0] / real[4][0], 1, 0.04);  // scheduled to first token
 }
 
