@@ -49,18 +49,28 @@ class StepTable {
   struct Cell {
     std::int64_t base_ps, token_ps;  // attention = base + token x context tokens
   };
-  using Axis = std::vector<std::int64_t>;
+  /// Places along one axis of the grid.
+  struct Axis {
+    std::vector<double> places, per_width;  // per_width[i] = 1 / (places[i + 1] - places[i])
+  };
+  /// Where a value lies on an axis: `weight` of the way from place `low` to the next.
+  struct Place {
+    std::size_t low;
+    double weight;
+  };
   void compile_decode(const StepProfile&, std::int32_t max_num_seqs, double slow);
   void compile_mixed(const StepProfile&, double slow);
-  [[nodiscard]] std::int64_t grid(std::int64_t tokens, std::int64_t history, std::int64_t decodes,
-                                  std::int64_t context) const;
+  [[nodiscard]] static Place find(const Axis&, std::int64_t value);
+  [[nodiscard]] Duration grid(std::int64_t tokens, std::int64_t history, std::int64_t decodes,
+                              std::int64_t context) const;
 
-  Axis knots_;               // contexts at which cells meet
-  std::vector<Cell> cells_;  // [sequences][knots - 1]
+  std::vector<std::int64_t> knots_;  // contexts at which cells meet
+  std::vector<Cell> cells_;          // [sequences][knots - 1]
   std::int32_t unsplit_decodes_ = 0;
   Duration skew_token_, floor_token_;
-  std::array<Axis, 4> axes_;         // chunk, history, decodes, context
-  std::vector<std::int64_t> mixed_;  // on these axes, the last one fastest
+  std::array<Axis, 4> axes_;   // chunk, history, decodes, context
+  std::vector<double> mixed_;  // ps on these axes, the last one fastest
+  std::int64_t largest_chunk_ = 0, least_context_ = 0;
   Duration other_token_, other_pair_;
 };
 
