@@ -173,6 +173,7 @@ class Node {
   [[nodiscard]] PlanPoint next_plan_point(const NodeSettings&, Time cut) const;
   void set_steps(const NodeSettings&, std::int64_t steps);
   void reschedule(const NodeContext&);
+  void find_next(const NodeSettings&, Time cut);
   bool make_plans(const NodeContext&, Time limit, bool inclusive);
 
   /// What a victim had in the step that is being planned, and the free blocks before.
@@ -249,6 +250,7 @@ class Node {
   void record_decodes(const NodeContext&) const;
   void record_plan(const NodeContext&, Time now, bool preempted) const;
   [[nodiscard]] std::int64_t steps_until_release() const;
+  [[nodiscard]] std::int64_t decode_blocks(std::int64_t step) const;
   [[nodiscard]] std::int64_t decode_blocks(std::int64_t from_step, std::int64_t steps) const;
   [[nodiscard]] std::int64_t steps_that_fit(std::int64_t limit) const;
   [[nodiscard]] std::int64_t chunk_steps_that_fit(const NodeContext&, std::int64_t limit) const;

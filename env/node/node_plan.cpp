@@ -300,7 +300,7 @@ inline bool Node::plain(const NodeContext& context) {
     }
     chunk_tokens_ = std::min(tokens - r.computed, settings.max_num_batched_tokens - decodes_);
   }
-  if (decode_blocks(step_, 1) + chunk_blocks(context) <= free_blocks_) {
+  if (decode_blocks(step_) + chunk_blocks(context) <= free_blocks_) {
     return true;
   }
   chunk_tokens_ = 0;
@@ -368,7 +368,7 @@ inline void Node::continue_prefill(const NodeContext& context) {
     free_blocks_ -= chunk_blocks(context);
     r.computed += chunk_tokens_;
     if (context.settings.enable_prefix_caching) {
-      take_until(free_blocks_ - decode_blocks(step_, 1));
+      take_until(free_blocks_ - decode_blocks(step_));
       publish(context, r, r.computed, r.computed);
     }
     joining_.push_back(prefilling_);
@@ -388,7 +388,7 @@ void Node::add_chunk(const NodeSettings& settings, const Request& r, std::int32_
 inline void Node::admit(const NodeContext& context, Time now) {
   const NodeSettings& settings = context.settings;
   std::int32_t budget = settings.max_num_batched_tokens - decodes_ - step_shape_.chunk_tokens;
-  std::int64_t available = free_blocks_ - (waiting_.empty() ? 0 : decode_blocks(step_, 1));
+  std::int64_t available = free_blocks_ - (waiting_.empty() ? 0 : decode_blocks(step_));
   const bool caching = settings.enable_prefix_caching;
   head_waits_for_sharer_ = false;
   if (caching && budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
@@ -609,24 +609,30 @@ inline std::int64_t Node::steps_until_release() const {
   return steps;
 }
 
-// Blocks that the decoding requests take in `steps` steps from `from_step` on: one each in the step
-// whose context is a multiple of 16.
+// Blocks that the decoding requests take in one step: those take one whose context is a multiple of
+// 16.
+std::int64_t Node::decode_blocks(std::int64_t step) const { return phase_[phase_of(-step)]; }
+
+// The same of `steps` steps from `from_step` on.
 std::int64_t Node::decode_blocks(std::int64_t from_step, std::int64_t steps) const {
   std::int64_t blocks = steps / 16 * decodes_;
   for (std::int64_t s = from_step; s < from_step + steps % 16; ++s) {
-    blocks += phase_[phase_of(-s)];
+    blocks += decode_blocks(s);
   }
   return blocks;
 }
 
 // The longest stretch of decode steps, at least one, that the free blocks allow.
 inline std::int64_t Node::steps_that_fit(std::int64_t limit) const {
+  if ((limit / 16 + 1) * decodes_ <= free_blocks_) {
+    return std::max<std::int64_t>(limit, 1);
+  }
   const std::int64_t rounds =
       std::min(limit / 16, static_cast<std::int64_t>(free_blocks_ / decodes_));
   std::int64_t blocks = rounds * decodes_;
   std::int64_t steps = rounds * 16;
   while (steps < limit) {
-    blocks += phase_[phase_of(-(step_ + steps))];
+    blocks += decode_blocks(step_ + steps);
     if (blocks > free_blocks_) {
       break;
     }
@@ -642,7 +648,7 @@ std::int64_t Node::chunk_steps_that_fit(const NodeContext& context, std::int64_t
   std::int64_t decode = 0;
   std::int64_t steps = 0;
   while (steps < limit) {
-    decode += phase_[phase_of(-(step_ + steps))];
+    decode += decode_blocks(step_ + steps);
     const auto computed = static_cast<std::int32_t>(r.computed + (steps + 1) * chunk_tokens_);
     if (decode + blocks_for(computed) - held > free_blocks_) {
       break;

@@ -69,7 +69,7 @@ void Node::set_steps(const NodeSettings& settings, std::int64_t steps) {
   natural_plan_ = settings.steps_in_flight == 1 ? segment_end_ : boundary(steps - 1);
 }
 
-// Makes the plans that are due; true: there were some, and reschedule() must follow.
+// Makes the plans that are due; true: there were some, and find_next() must follow.
 bool Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
   if (plan_point_.time > limit || (plan_point_.time == limit && !inclusive)) {
     return false;
@@ -86,24 +86,29 @@ bool Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
 
 void Node::catch_up_before(const NodeContext& context, Time now) {
   if (make_plans(context, now, false)) {
-    reschedule(context);
+    find_next(context.settings, cut_time(context.settings));
   }
 }
 
 void Node::catch_up(const NodeContext& context, Time now) {
   if (make_plans(context, now, true)) {
-    reschedule(context);
+    find_next(context.settings, cut_time(context.settings));
   }
 }
 
-// Finds the next output and the latest instant at which the next plan may still be made.
+// After a change from outside.
 void Node::reschedule(const NodeContext& context) {
-  next_output_ = outputs_.empty() ? Time::never() : outputs_.front().at;
-  if (steps_ > 0 && !by_finish_.empty() && by_finish_.front().step == step_ + steps_ - 1) {
-    next_output_ = std::min(next_output_, segment_end_ + context.settings.response_latency);
-  }
   const Time cut = cut_time(context.settings);
   plan_point_ = next_plan_point(context.settings, cut);
+  find_next(context.settings, cut);
+}
+
+// Finds the next output and the latest instant at which the next plan may still be made.
+void Node::find_next(const NodeSettings& settings, Time cut) {
+  next_output_ = outputs_.empty() ? Time::never() : outputs_.front().at;
+  if (steps_ > 0 && !by_finish_.empty() && by_finish_.front().step == step_ + steps_ - 1) {
+    next_output_ = std::min(next_output_, segment_end_ + settings.response_latency);
+  }
   if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) ||
       plan_point_.steps < steps_) {
     next_plan_ = plan_point_.time;
