@@ -40,7 +40,7 @@ std::vector<Served> play(const std::vector<Served>& run, const Scenario& scenari
   kind.engine.step_s += host.step;
   kind.engine.uncaptured_step_s += host.uncaptured;
   compile_kind(kind, scenario.network);
-  return replay(run, kind.settings, scenario.network.frontend + scenario.network.latency);
+  return replay(run, kind, scenario.network.frontend + scenario.network.latency);
 }
 
 double quantity(const Served& r, std::size_t kind) {

@@ -96,11 +96,10 @@ std::vector<Served> read_measured_run(const std::string& path) {
   return run;
 }
 
-std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings& given,
-                           Duration before) {
-  NodeSettings settings = given;
-  settings.enable_prefix_caching = std::any_of(
-      run.begin(), run.end(), [](const Served& request) { return !request.blocks.empty(); });
+std::vector<Served> replay(const std::vector<Served>& run, const NodeKind& kind, Duration before) {
+  NodeSettings settings = kind.settings;
+  settings.enable_prefix_caching = kind.prefix_caching.value_or(std::any_of(
+      run.begin(), run.end(), [](const Served& request) { return !request.blocks.empty(); }));
   const PromptPaths paths = paths_of(run);
   std::vector<Request> requests(run.size());
   FactLog facts;
@@ -137,8 +136,7 @@ std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings& g
 }
 
 std::vector<Served> replay_scenario(const std::vector<Served>& run, const Scenario& scenario) {
-  return replay(run, scenario.kinds.front().settings,
-                scenario.network.frontend + scenario.network.latency);
+  return replay(run, scenario.kinds.front(), scenario.network.frontend + scenario.network.latency);
 }
 
 std::vector<double> measure(const std::vector<Served>& run, std::size_t measure) {

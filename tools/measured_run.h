@@ -23,10 +23,10 @@ struct Served {
 /// prefix_block_ids where it is there, in order of arrival. Throws BadInput.
 std::vector<Served> read_measured_run(const std::string& path);
 
-/// The same requests at the same times on a node of these settings, `before` after their arrival.
-/// Prefixes are cached where the run names its blocks. Throws BadInput for a request that does not
-/// fit.
-std::vector<Served> replay(const std::vector<Served>& run, const NodeSettings&, Duration before);
+/// The same requests at the same times on a node of this kind, `before` after their arrival. Unless
+/// the kind says, prefixes are cached where the run names its blocks. Throws BadInput for a request
+/// that does not fit.
+std::vector<Served> replay(const std::vector<Served>& run, const NodeKind&, Duration before);
 
 /// The same on the first node of a scenario, with its network's latencies. Throws BadInput.
 std::vector<Served> replay_scenario(const std::vector<Served>& run, const Scenario&);

@@ -3,6 +3,7 @@
 #include "env/simulation/simulation.h"
 
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <memory>
 #include <string>
@@ -16,16 +17,18 @@ namespace yardmaster {
 namespace {
 
 /// `nodes` equal nodes for `seconds` under the workload of a YAML mapping.
-Scenario scenario_of(std::int64_t nodes, double seconds, const std::string& workload) {
+Scenario scenario_of(std::int64_t nodes, double seconds, const std::string& workload,
+                     bool caching = false) {
   const std::string text =
       "duration: " + std::to_string(seconds) + " s\nnodes:\n  - count: " + std::to_string(nodes) +
-      "\n    gpu: h100-sxm\n    model: llama-3.1-8b\nworkload: " + workload + "\n";
+      "\n    gpu: h100-sxm\n    model: llama-3.1-8b\n    engine: {enable_prefix_caching: " +
+      (caching ? "true" : "false") + "}\nworkload: " + workload + "\n";
   return load_scenario_text(text, YARDMASTER_SOURCE_DIR "/scenarios/benchmark.yaml");
 }
 
 /// Generated conversations at `load` of the nodes' capacity.
-Scenario conversations(std::int64_t nodes, double seconds, double load) {
-  return scenario_of(nodes, seconds, "{load: " + std::to_string(load) + "}");
+Scenario conversations(std::int64_t nodes, double seconds, double load, bool caching = false) {
+  return scenario_of(nodes, seconds, "{load: " + std::to_string(load) + "}", caching);
 }
 
 /// Round robin: a decision that costs nothing.
@@ -103,6 +106,12 @@ BENCHMARK_CAPTURE(by_nodes, views_and_rows, {.rows = true})
     ->Arg(1024)
     ->Unit(benchmark::kMillisecond);
 
+/// Nothing is shared, so that the work is the same with caching on.
+void with_prefix_caching(benchmark::State& state) {
+  whole_runs(state, conversations(8, seconds_for(8, 0.7), 0.7, state.range(0) != 0), {});
+}
+BENCHMARK(with_prefix_caching)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
+
 /// Loads in percent of capacity; the last is overload.
 void by_load(benchmark::State& state) {
   const double load = static_cast<double>(state.range(0)) / 100;
@@ -111,7 +120,7 @@ void by_load(benchmark::State& state) {
 BENCHMARK(by_load)->Arg(30)->Arg(70)->Arg(95)->Arg(130)->Unit(benchmark::kMillisecond);
 
 /// Outputs of one length at one batch, about 20: the rate falls as they grow. Work should not.
-void by_output_tokens(benchmark::State& state) {
+void by_output_tokens(benchmark::State& state, Extras extras) {
   const auto tokens = static_cast<double>(state.range(0));
   constexpr double kNodes = 8, kBatch = 20, kSecondsPerToken = 0.0075;
   const double rate = kNodes * kBatch / (tokens * kSecondsPerToken);
@@ -120,27 +129,30 @@ void by_output_tokens(benchmark::State& state) {
                          "{rate: " + std::to_string(rate) +
                              " /s, tenants: [{name: all, prompt_tokens: 200, output_tokens: " +
                              std::to_string(state.range(0)) + "}]}"),
-             {});
+             extras);
 }
-BENCHMARK(by_output_tokens)
-    ->Arg(16)
-    ->Arg(64)
-    ->Arg(256)
-    ->Arg(1024)
-    ->Arg(4096)
+BENCHMARK_CAPTURE(by_output_tokens, blind, {.views = false})
+    ->RangeMultiplier(4)
+    ->Range(16, 4096)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(by_output_tokens, views, {})
+    ->RangeMultiplier(4)
+    ->Range(16, 4096)
     ->Unit(benchmark::kMillisecond);
 
-/// A world of 16 nodes with about 64 running requests each, and as few waiting as may be.
+/// A world of 16 nodes with about 64 running requests each, and as few waiting as may be. With
+/// caching, after as many requests as fill the caches.
 class BusyWorld {
  public:
-  BusyWorld() : scenario_(conversations(16, 600, 2)), world_(scenario_, Seed{1}, key()) {
-    while (in_flight() < kInFlight) {
+  explicit BusyWorld(bool caching)
+      : scenario_(conversations(16, 600, caching ? 0.83 : 2, caching)),
+        world_(scenario_, Seed{1}, key()) {
+    while (world_.unfinished() < kInFlight || (caching && world_.counts().finished < kFilling)) {
       world_.apply(in_turn(world_.advance()));
     }
     world_.advance();
   }
   [[nodiscard]] const Simulation& world() const { return world_; }
-  [[nodiscard]] std::uint64_t in_flight() const { return world_.unfinished(); }
   [[nodiscard]] double running_per_node() {
     double running = 0;
     for (std::size_t n = 0; n < 16; ++n) {
@@ -150,16 +162,17 @@ class BusyWorld {
   }
 
  private:
-  static constexpr std::uint64_t kInFlight = 16 * 64;
+  // A request of some 1,000 tokens has 63 blocks, a node 26,000: it is full after 400.
+  static constexpr std::uint64_t kInFlight = 16 * 64, kFilling = 16 * 1000;
   static OrderingKey key() { return find_ordering("first_come_first_served"); }
 
   Scenario scenario_;
   Simulation world_;
 };
 
-/// The bar of the design: at most 20 us.
-void copy_into_a_used_world(benchmark::State& state) {
-  BusyWorld busy;
+/// The bars: at most 20 us, with full caches 30 us.
+void copy_into_a_used_world(benchmark::State& state, bool caching) {
+  BusyWorld busy(caching);
   Simulation used = busy.world();
   for (auto _ : state) {
     used = busy.world();
@@ -167,10 +180,11 @@ void copy_into_a_used_world(benchmark::State& state) {
   }
   state.counters["running_per_node"] = busy.running_per_node();
 }
-BENCHMARK(copy_into_a_used_world)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(copy_into_a_used_world, plain, false)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(copy_into_a_used_world, full_caches, true)->Unit(benchmark::kMicrosecond);
 
 void copy_into_a_new_world(benchmark::State& state) {
-  BusyWorld busy;
+  BusyWorld busy(false);
   for (auto _ : state) {
     const Simulation copy = busy.world();
     benchmark::DoNotOptimize(copy.digest());
@@ -178,6 +192,31 @@ void copy_into_a_new_world(benchmark::State& state) {
   state.counters["running_per_node"] = busy.running_per_node();
 }
 BENCHMARK(copy_into_a_new_world)->Unit(benchmark::kMicrosecond);
+
+/// Heap in use, as glibc counts it.
+double heap_bytes() {
+  const auto heap = mallinfo2();
+  return static_cast<double>(heap.uordblks + heap.hblkhd);
+}
+
+/// What a copy of a world in overload takes from the heap, a request in it.
+void memory_of_live_requests(benchmark::State& state) {
+  constexpr std::uint64_t kLive = 100'000;
+  const Scenario scenario = conversations(8, 7200, 4);
+  Simulation world(scenario, Seed{1}, find_ordering("first_come_first_served"));
+  while (world.unfinished() < kLive) {
+    world.apply(in_turn(world.advance()));
+  }
+  double bytes = 0;
+  for (auto _ : state) {
+    const double before = heap_bytes();
+    const Simulation copy = world;
+    bytes = heap_bytes() - before;
+    benchmark::DoNotOptimize(copy.digest());
+  }
+  state.counters["bytes_per_live_request"] = bytes / static_cast<double>(world.unfinished());
+}
+BENCHMARK(memory_of_live_requests)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace yardmaster
