@@ -148,6 +148,13 @@ NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& re
   load.running = running_;
   load.waiting = static_cast<std::int32_t>(waiting_.size());
   std::int64_t used = settings.usable_blocks - free_blocks_ + decode_blocks(step_, begun);
+  // Ended requests whose seats came free with a step that has been planned within the segment.
+  for (const Leaving& l : leaving_) {
+    if (l.release_step <= step_ + begun + settings.steps_in_flight - 2) {
+      --load.running;
+      used -= blocks_for(requests[index(l.task)].computed);
+    }
+  }
   load.prefill_tokens = waiting_tokens_;
   for (std::size_t i = 0; i < mailbox_.size() && mailbox_[i].at < at; ++i) {
     ++load.waiting;

@@ -195,7 +195,7 @@ class Node {
   void find_next_change();
   void cancel_running(const NodeContext&, TaskSlot, Time now);
   void release(const NodeContext&, TaskSlot);
-  void release_leaving(const NodeContext&, bool drained);
+  void release_leaving(const NodeContext&, std::int64_t step);
   [[nodiscard]] bool plain(const NodeContext&);
   void wait_by_priority(const NodeContext&, TaskSlot);
   void preempt(const NodeContext&, TaskSlot, Time now, const Withdrawn&);
@@ -249,6 +249,7 @@ class Node {
   // For NodeContext::recorder (node_record.cpp).
   void record_decodes(const NodeContext&) const;
   void record_plan(const NodeContext&, Time now, bool preempted) const;
+  [[nodiscard]] bool releases_count(const NodeContext&) const;
   [[nodiscard]] std::int64_t steps_until_release() const;
   [[nodiscard]] std::int64_t decode_blocks(std::int64_t step) const;
   [[nodiscard]] std::int64_t decode_blocks(std::int64_t from_step, std::int64_t steps) const;

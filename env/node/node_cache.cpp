@@ -148,7 +148,8 @@ void Node::release_one(const NodeContext& context, TaskSlot task) {
   Request& r = context.requests[index(task)];
   // The token after a stop token is not published.
   const std::int32_t published = std::min(r.computed, r.prompt_tokens + r.output_tokens - 1);
-  const std::int64_t free = free_blocks_ - pending_blocks(context);
+  const bool caching = context.settings.enable_prefix_caching;
+  const std::int64_t free = caching ? free_blocks_ - pending_blocks(context) : 0;
   free_blocks_ += give_back(context, task, blocks_for(r.computed), published, free);
   unlink(context, task);
   r.state = RequestState::outside;

@@ -23,7 +23,7 @@ void Node::plan(const NodeContext& context, Time now) {
     apply_changes(context, now);
   }
   if (!leaving_.empty()) {
-    release_leaving(context, drained);
+    release_leaving(context, drained ? std::numeric_limits<std::int64_t>::max() : step_);
   }
   hear_mailbox(context, now);
   start_ = std::max(now, end_);
@@ -254,14 +254,13 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
 void Node::release(const NodeContext& context, TaskSlot task) {
   Request& r = context.requests[index(task)];
   if (r.state == RequestState::leaving) {
-    release_in_order(context, r.finish_step + context.settings.steps_in_flight);
+    release_leaving(context, r.finish_step + context.settings.steps_in_flight);
   }
   r.state = RequestState::outside;
 }
 
 // Ended requests give back their seats and blocks once the engine has seen their last token.
-inline void Node::release_leaving(const NodeContext& context, bool drained) {
-  const std::int64_t step = drained ? std::numeric_limits<std::int64_t>::max() : step_;
+inline void Node::release_leaving(const NodeContext& context, std::int64_t step) {
   if (context.settings.enable_prefix_caching && leaving_.size() > 1) {
     release_in_order(context, step);
     return;
@@ -511,8 +510,11 @@ inline void Node::start_decode(const NodeContext& context, bool preempted) {
     set_steps(settings, 1);
     return;
   }
-  const std::int64_t limit = std::min(run.steps, by_finish_.front().step - step_ + 1);
-  set_steps(settings, steps_that_fit(std::min(limit, steps_until_release())));
+  std::int64_t limit = std::min(run.steps, by_finish_.front().step - step_ + 1);
+  if (releases_count(context)) {
+    limit = std::min(limit, steps_until_release());
+  }
+  set_steps(settings, steps_that_fit(limit));
 }
 
 // The longest context of the decoding requests. They are looked at one by one only when the one
@@ -598,6 +600,14 @@ void Node::unlink(const NodeContext& context, TaskSlot task) {
   (r.previous == kNoTask ? first_running_ : context.requests[index(r.previous)].next) = r.next;
   (r.next == kNoTask ? last_running_ : context.requests[index(r.next)].previous) = r.previous;
   --running_;
+}
+
+// Whether it matters when seats and blocks come free: to those who wait for them, to the order of
+// the cache's free queue, to a recorder. Else that may wait until the request's end is seen.
+inline bool Node::releases_count(const NodeContext& context) const {
+  const NodeSettings& settings = context.settings;
+  return !waiting_.empty() || running_ >= settings.max_num_seqs || settings.enable_prefix_caching ||
+         context.recorder != nullptr;
 }
 
 // Seats and blocks that come free end a segment, for newcomers may take them.

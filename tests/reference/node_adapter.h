@@ -22,6 +22,7 @@ struct Driving {
   bool copies = false;      // go on with a copy now and then
   bool reuse_slots = true;  // a request that ended gives its slot to the next one
   std::uint64_t seed = 1;
+  bool recorded = false;  // with a recorder, for which the node ends a segment at every change
 };
 
 /// What the requests of a script share.
@@ -60,7 +61,9 @@ class FastNode : private FactSink {
   [[nodiscard]] const std::vector<Time>& output_times() const { return output_times_; }
 
  private:
-  NodeContext context() { return {settings_, requests_, log_, nullptr, &paths_}; }
+  NodeContext context() {
+    return {settings_, requests_, log_, driving_.recorded ? &recorder_ : nullptr, &paths_};
+  }
   void on_fact(Fact fact, const TaskAddress& at, NodeId, Time when) override;
   void run_until(Time t);
   void run_events(Time t, bool inclusive_outputs);
@@ -82,6 +85,7 @@ class FastNode : private FactSink {
   std::vector<TaskSlot> free_slots_;
   std::map<RequestId, TaskSlot> slot_of_;  // of those not seen to have ended
   FactLog log_;
+  NodeRecorder recorder_;
   Time now_{0};
   std::map<RequestId, RequestFacts> facts_;
   std::map<RequestId, Request> records_;  // as they stood when they ended

@@ -218,19 +218,25 @@ std::string show(const NodeLoad& load) {
   return out.str();
 }
 
-// A report shows the node as it is, however far its lazy plans have got.
-TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUp) {
-  for (std::uint64_t seed = 200'001; seed < 201'001; ++seed) {
+// A report shows the node as it is, however far its lazy plans have got, and wherever its segments
+// end: those of the busy one, with a recorder, end at every change.
+TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUpNorOnItsSegments) {
+  constexpr std::int64_t kProbes = 12;  // between two events
+  for (std::uint64_t seed = 200'001; seed < 202'001; ++seed) {
     const Trial trial = random_trial(seed, true);
     FastNode lazy(trial.settings, {false, 0, false, true, seed}, paths_of(trial.script));
-    FastNode busy(trial.settings, {true, 3, true, true, seed}, paths_of(trial.script));
+    FastNode busy(trial.settings, {true, 3, true, true, seed, true}, paths_of(trial.script));
+    Time before;
     for (const ScriptEvent& event : trial.script) {
-      const NodeLoad load = lazy.load(event.at);
-      ASSERT_EQ(show(load), show(busy.load(event.at))) << "at " << event.at.ps << "\n"
-                                                       << describe(trial);
-      ASSERT_LE(load.running, trial.settings.max_num_seqs);
-      ASSERT_GE(load.used_blocks, 0);
-      ASSERT_LE(load.used_blocks, trial.settings.usable_blocks);
+      for (std::int64_t probe = 1; probe <= kProbes; ++probe) {
+        const Time at{before.ps + (event.at - before).ps / kProbes * probe};
+        const NodeLoad load = lazy.load(at);
+        ASSERT_EQ(show(load), show(busy.load(at))) << "at " << at.ps << "\n" << describe(trial);
+        ASSERT_LE(load.running, trial.settings.max_num_seqs);
+        ASSERT_GE(load.used_blocks, 0);
+        ASSERT_LE(load.used_blocks, trial.settings.usable_blocks);
+      }
+      before = event.at;
       lazy.apply(event);
       busy.apply(event);
     }
