@@ -63,10 +63,13 @@ class WinnerTree {
     Time time;
     std::uint64_t rank = 0;  // phase, then slot
     bool operator==(const Entry&) const = default;
-    bool operator<(const Entry& other) const {
-      const bool sooner = time < other.time, same = time == other.time, first = rank < other.rank;
-      return static_cast<bool>(static_cast<int>(sooner) |
-                               (static_cast<int>(same) & static_cast<int>(first)));
+    // One comparison of 128 bits: times are never below zero.
+    bool operator<(const Entry& other) const { return key() < other.key(); }
+
+   private:
+    __extension__ using Wide = unsigned __int128;
+    [[nodiscard]] Wide key() const {
+      return Wide{static_cast<std::uint64_t>(time.ps)} << 64 | rank;
     }
   };
 
