@@ -46,12 +46,19 @@ TEST_F(SharedRun, WithNothingFittedErrsBy5PercentInTheMeanAnd12AtWorst) {
   EXPECT_LT(worst, 0.12);
 }
 
-TEST_F(SharedRun, FormulaAloneErrsBy7PercentInTheMean) {
-  const auto [mean, worst] = mean_and_worst_error(
-      statistics_of(run_),
-      statistics_of(replay_scenario(run_, server({{"nodes.0.profile", "none"}}))));
+TEST_F(SharedRun, FormulaAloneErrsBy7PercentInTheMeanAndBy5WithoutThePrefixCache) {
+  const auto error = [&](const std::vector<Override>& overrides) {
+    return mean_and_worst_error(statistics_of(run_),
+                                statistics_of(replay_scenario(run_, server(overrides))));
+  };
+  const auto [mean, worst] = error({{"nodes.0.profile", "none"}});
   EXPECT_LT(mean, 0.07);
-  EXPECT_LT(worst, 0.16);
+  EXPECT_LT(worst, 0.15);
+  const auto [mean_without, worst_without] =
+      error({{"nodes.0.profile", "none"}, {"nodes.0.engine.enable_prefix_caching", "false"}});
+  EXPECT_LT(mean_without, 0.05);
+  EXPECT_LT(worst_without, 0.15);
+  EXPECT_NE(mean_without, mean);  // the override reaches the replay
 }
 
 TEST_F(SharedRun, MachineOfTheFirstHalfFitsTheSecond) {

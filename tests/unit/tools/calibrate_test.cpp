@@ -161,13 +161,32 @@ std::vector<Served> requests() {
 
 TEST_F(Calibration, HostTimesOfARunComeBack) {
   const Scenario machine =
-      server({{"nodes.0.machine.step", "0.3 ms"}, {"nodes.0.machine.uncaptured_step", "4 ms"}});
+      server({{"nodes.0.machine.step", "0.5 ms"}, {"nodes.0.machine.uncaptured_step", "4 ms"}});
   const std::vector<Served> measured = replay_scenario(requests(), machine);
   const HostFit fit = fit_host(measured, server(), 0, 159);
-  EXPECT_NEAR(fit.step.value, 0.3e-3, 0.05e-3);
-  EXPECT_NEAR(fit.uncaptured_step.value, 4e-3, 0.4e-3);
+  EXPECT_NEAR(fit.step.value, 0.5e-3, 0.02e-3);
+  EXPECT_NEAR(fit.uncaptured_step.value, 4e-3, 0.2e-3);
   EXPECT_LE(fit.step.low, fit.step.value);
   EXPECT_GE(fit.step.high, fit.step.value);
+}
+
+TEST_F(Calibration, PrefixBlockIdsAreReadAndTheirFaultsNameTheLine) {
+  const auto read = [&](const std::string& ids) {
+    write("run.csv",
+          "arrival_s,input_tokens,output_tokens,scheduled_s,first_token_s,last_token_s,"
+          "prefix_block_ids\n1,40,2,1,1.5,2," +
+              ids + "\n2,20,1,2,2.5,2.5,7\n");
+    return read_measured_run(path("run.csv"));
+  };
+  EXPECT_EQ(read("7 8")[0].blocks, (std::vector<std::uint64_t>{7, 8}));
+  for (const char* const wrong : {"7x8", "seven", "1 2 3"}) {
+    try {
+      read(wrong);
+      ADD_FAILURE() << wrong;
+    } catch (const BadInput& fault) {
+      EXPECT_NE(std::string(fault.what()).find("run.csv:2"), std::string::npos) << fault.what();
+    }
+  }
 }
 
 TEST_F(Calibration, MeasuredRunIsReadInOrderOfArrivalAndComparedWithItselfIsExact) {
