@@ -6,24 +6,20 @@ namespace yardmaster {
 
 NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> legal, Draw draw) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  // Two passes without branches: most scores are no candidates, and nobody can tell which.
+  // Without branches: most scores are no candidates, and nobody can tell which.
   double best = kInfinity;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    double score = kInfinity;
-    if (legal[i] != 0) {
-      score = scores[i];
-    }
-    best = score < best ? score : best;
-  }
-  if (best == kInfinity) {
-    return kNoNode;
-  }
   std::uint32_t ties = 0;
   std::size_t last = 0;
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    const bool is_best = (legal[i] != 0) & (scores[i] == best);
-    ties += is_best ? 1 : 0;
-    last = is_best ? i : last;
+    const double score = legal[i] != 0 ? scores[i] : kInfinity;
+    const bool better = score < best;
+    const bool chosen = better | (score == best);
+    ties = (better ? 0 : ties) + (chosen ? 1 : 0);
+    last = chosen ? i : last;
+    best = better ? score : best;
+  }
+  if (best == kInfinity) {
+    return kNoNode;
   }
   if (ties == 1) {
     return node_id(last);

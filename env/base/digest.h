@@ -66,15 +66,15 @@ class FactLog {
   /// `address_hash` is hash_of(at), which whoever reports has at hand.
   void add(Fact fact, const TaskAddress& at, std::uint64_t address_hash, NodeId node, Time when) {
     digest.add(fact, address_hash, when);
-    if (sink_ != nullptr || !running_) [[unlikely]] {
+    if (heard_) [[unlikely]] {
       tell({fact, at, node, when});
     }
   }
-  /// The simulation runs, and `sink` (or nobody: null) hears the facts, those first that were made
+  /// The simulation runs, and `sink` (or nobody: null) hears the facts, those first that were kept
   /// since it stopped.
   void listen(FactSink* sink) {
     sink_ = sink;
-    running_ = true;
+    heard_ = sink != nullptr;
     for (const Record& r : unheard_) {
       if (sink != nullptr) {
         sink->on_fact(r.fact, r.at, r.node, r.when);
@@ -82,11 +82,8 @@ class FactLog {
     }
     unheard_.clear();
   }
-  /// The simulation stops; facts wait for the next listener.
-  void stop() {
-    sink_ = nullptr;
-    running_ = false;
-  }
+  /// The simulation stops; if somebody listened, facts are kept for the next to do so.
+  void stop() { sink_ = nullptr; }
 
  private:
   struct Record {
@@ -99,7 +96,7 @@ class FactLog {
   void tell(const Record& fact);
 
   FactSink* sink_ = nullptr;
-  bool running_ = false;
+  bool heard_ = true;  // now, or later
   std::vector<Record> unheard_;
 };
 

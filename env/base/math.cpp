@@ -23,6 +23,7 @@ constexpr std::uint64_t kBitsOfSqrtHalf = 0x3FE6A09E667F3BCDULL;
 constexpr double kLn2High = 0x1.62E42FEE00000p-1;
 constexpr double kLn2Low = 0x1.A39EF35793C76p-33;
 constexpr double kLog2E = 0x1.71547652B82FEp+0;
+constexpr double kWholeNumbers = 0x1.8p52;  // near it doubles have no fraction
 
 struct Split {
   double mantissa;  // in [sqrt(1/2), sqrt(2))
@@ -91,19 +92,27 @@ double exp(double x) {
   if (x < kUnderflow) {
     return 0;
   }
-  // x = k ln 2 + r with |r| <= ln(2) / 2: fourteen terms of the series leave 2^-57.
-  const double turns = x * kLog2E;
-  const auto k = static_cast<std::int64_t>(turns < 0 ? turns - 0.5 : turns + 0.5);
-  const double low = static_cast<double>(k) * kLn2Low;
-  const double high = x - static_cast<double>(k) * kLn2High;
+  // x = n ln(2) / 16 + r with |r| <= ln(2) / 32: eight terms of the series leave 2^-59. Rounded by
+  // the adder: the sign of x is often anybody's guess, and a branch on it costs more than the rest.
+  const double sixteenths = (x * (16 * kLog2E) + kWholeNumbers) - kWholeNumbers;
+  const auto n = static_cast<std::int64_t>(sixteenths);
+  const double high = x - sixteenths * (kLn2High / 16);
+  const double low = sixteenths * (kLn2Low / 16);
   const double r = high - low;
-  constexpr std::array<double, 12> kInverseFactorials = {
-      1.0 / 2,     1.0 / 6,      1.0 / 24,      1.0 / 120,      1.0 / 720,       1.0 / 5040,
-      1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
   const double lost = (high - r) - low;  // of r, by rounding
-  const double value = 1 + (r + (r * r * polynomial(kInverseFactorials, r) + lost));
+  constexpr std::array<double, 6> kInverseFactorials = {1.0 / 2,   1.0 / 6,   1.0 / 24,
+                                                        1.0 / 120, 1.0 / 720, 1.0 / 5040};
+  constexpr std::array<double, 16> kRoots = {
+      // 2^(i / 16)
+      0x1.0000000000000p+0, 0x1.0B5586CF9890Fp+0, 0x1.172B83C7D517Bp+0, 0x1.2387A6E756238p+0,
+      0x1.306FE0A31B715p+0, 0x1.3DEA64C123422p+0, 0x1.4BFDAD5362A27p+0, 0x1.5AB07DD485429p+0,
+      0x1.6A09E667F3BCDp+0, 0x1.7A11473EB0187p+0, 0x1.8ACE5422AA0DBp+0, 0x1.9C49182A3F090p+0,
+      0x1.AE89F995AD3ADp+0, 0x1.C199BDD85529Cp+0, 0x1.D5818DCFBA487p+0, 0x1.EA4AFA2A490DAp+0};
+  const double root = kRoots[static_cast<std::size_t>(n & 15)];
+  const double value = root + root * (r + (r * r * polynomial(kInverseFactorials, r) + lost));
   // In two halves, since 2^k alone may be out of range where the result is not.
-  return value * power_of_two(k / 2) * power_of_two(k - k / 2);
+  const std::int64_t k = n >> 4;
+  return value * power_of_two(k >> 1) * power_of_two(k - (k >> 1));
 }
 
 float log1p_approx(float x) {

@@ -6,7 +6,9 @@
 namespace yardmaster {
 
 void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now) {
-  make_plans(context, now, false);
+  if (plan_point_.time < now) {
+    make_plans(context, now, false);
+  }
   Request& r = context.requests[index(task)];
   r.state = RequestState::mailbox;
   r.delivered = at;
@@ -20,9 +22,13 @@ void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now)
 }
 
 void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>& out) {
-  make_plans(context, now, false);
-  if (steps_ > 0 && context.settings.steps_in_flight == 1 && boundary(steps_) == now) {
+  if (plan_point_.time < now) {
+    make_plans(context, now, false);
+  }
+  bool replan = !mailbox_.empty();  // a seat that comes free may let a newcomer in sooner
+  if (steps_ > 0 && context.settings.steps_in_flight == 1 && segment_end_ == now) {
     close_segment(context);  // without latency an end is seen before the plan of the same instant
+    replan = true;
   }
   while (!outputs_.empty() && outputs_.front().at <= now) {
     const NodeOutput o = outputs_.front();
@@ -35,10 +41,15 @@ void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>
     if (o.kind != NodeOutput::Kind::first_token && !cancels_.empty()) {
       std::erase_if(cancels_, [&](const Cancel& c) { return c.task == o.task; });
       find_next_change();
+      replan = true;
     }
     out.push_back(o);
   }
-  reschedule(context);
+  if (replan) {
+    reschedule(context);
+  } else {
+    find_next(context.settings, change_at_);
+  }
 }
 
 bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
@@ -147,7 +158,7 @@ NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& re
   NodeLoad load;
   load.running = running_;
   load.waiting = static_cast<std::int32_t>(waiting_.size());
-  std::int64_t used = settings.usable_blocks - free_blocks_ + decode_blocks(step_, begun);
+  std::int64_t used = settings.usable_blocks - free_blocks_ + phases_.blocks(step_, begun);
   // Ended requests whose seats came free with a step that has been planned within the segment.
   for (const Leaving& l : leaving_) {
     if (l.release_step <= step_ + begun + settings.steps_in_flight - 2) {
@@ -207,10 +218,7 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
     context.requests[index(mailbox_[i].task)].output_tokens =
         output_tokens[index(mailbox_[i].task)];
   }
-  for (Finishing& f : by_finish_) {
-    f.step = context.requests[index(f.task)].finish_step;
-  }
-  std::make_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+  by_finish_.reset_steps([&](TaskSlot t) { return context.requests[index(t)].finish_step; });
   reschedule(context);
 }
 

@@ -12,13 +12,14 @@
 // planned one by one, rule by rule (node_literal.cpp), on the same state.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "env/base/digest.h"
 #include "env/base/ids.h"
 #include "env/base/units.h"
+#include "env/node/block_phases.h"
+#include "env/node/finish_heap.h"
 #include "env/node/request.h"
 #include "env/node/ring.h"
 #include "env/node/settings.h"
@@ -145,10 +146,6 @@ class Node {
   void redraw_lengths(const NodeContext&, Time now, const std::vector<std::int32_t>& output_tokens);
 
  private:
-  struct Finishing {
-    std::int64_t step;
-    TaskSlot task;
-  };
   struct Leaving {
     TaskSlot task;
     std::int64_t release_step;  // its seat and blocks are free when this step is planned
@@ -174,7 +171,7 @@ class Node {
   void set_steps(const NodeSettings&, std::int64_t steps);
   void reschedule(const NodeContext&);
   void find_next(const NodeSettings&, Time cut);
-  bool make_plans(const NodeContext&, Time limit, bool inclusive);
+  void make_plans(const NodeContext&, Time limit, bool inclusive);
 
   /// What a victim had in the step that is being planned, and the free blocks before.
   struct Withdrawn {
@@ -251,8 +248,6 @@ class Node {
   void record_plan(const NodeContext&, Time now, bool preempted) const;
   [[nodiscard]] bool releases_count(const NodeContext&) const;
   [[nodiscard]] std::int64_t steps_until_release() const;
-  [[nodiscard]] std::int64_t decode_blocks(std::int64_t step) const;
-  [[nodiscard]] std::int64_t decode_blocks(std::int64_t from_step, std::int64_t steps) const;
   [[nodiscard]] std::int64_t steps_that_fit(std::int64_t limit) const;
   [[nodiscard]] std::int64_t chunk_steps_that_fit(const NodeContext&, std::int64_t limit) const;
   void push_output(NodeOutput);
@@ -283,10 +278,9 @@ class Node {
   std::int64_t offset_sum_ = 0;      // their context at step s: decodes_ * s + offset_sum_
   std::int64_t longest_offset_ = 0;  // the largest of their context_offset, unless
   bool longest_left_ = false;        // the one that had it no longer decodes
-  std::array<std::int32_t, 16>
-      phase_{};                   // of them, by context_offset mod 16: who needs a block when
-  std::int32_t running_ = 0;      // requests in the running list, the leaving ones too
-  std::int32_t free_blocks_ = 0;  // as if no decode step of the segment under way had been made
+  BlockPhases phases_;               // of them: who needs a block when
+  std::int32_t running_ = 0;         // requests in the running list, the leaving ones too
+  std::int32_t free_blocks_ = 0;     // as if no decode step of the segment under way had been made
   TaskSlot first_running_ = kNoTask, last_running_ = kNoTask;
   TaskSlot prefilling_ = kNoTask;   // the only partly computed prompt, if last in the running list
   std::int32_t chunk_tokens_ = 0;   // its chunk in each step of the segment
@@ -296,10 +290,10 @@ class Node {
   std::int64_t extra_longest_ = 0;  // the longest of them
   std::uint32_t arrivals_ = 0;      // deliveries so far
   Duration prefill_clock_;          // time in closed steps with prefill chunks
-  std::vector<Finishing> by_finish_;  // heap, next to finish on top
-  std::vector<TaskSlot> joining_;     // their last chunk is in the step under way
-  std::vector<Leaving> leaving_;      // last token sampled, seat and blocks not yet free
-  std::vector<Cancel> cancels_;       // at the next plan
+  FinishHeap by_finish_;            // the decoding requests
+  std::vector<TaskSlot> joining_;   // their last chunk is in the step under way
+  std::vector<Leaving> leaving_;    // last token sampled, seat and blocks not yet free
+  std::vector<Cancel> cancels_;     // at the next plan
   // Prefix caching. free_blocks_ leads; the cache takes blocks when it is changed or looked at.
   PrefixCache cache_;
   std::int32_t sharers_ = 0, rivals_ = 0;  // running requests with these flags
@@ -311,11 +305,6 @@ class Node {
   Ring<Delivery> mailbox_;           // on their way or not yet seen, by time
   Ring<NodeOutput> outputs_;         // decided and not yet collected, by time
   NodeCounters counters_;
-
-  void remove_from_heap(TaskSlot);
-  static bool later_finish(const Finishing& a, const Finishing& b) {
-    return a.step != b.step ? a.step > b.step : a.task > b.task;
-  }
 };
 
 }  // namespace yardmaster

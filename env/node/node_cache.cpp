@@ -121,7 +121,7 @@ std::int64_t Node::pending_blocks(const NodeContext& context) const {
   if (steps_ == 0) {
     return 0;
   }
-  std::int64_t blocks = decode_blocks(step_, steps_);
+  std::int64_t blocks = phases_.blocks(step_, steps_);
   if (prefilling_ != kNoTask) {
     const Request& r = context.requests[index(prefilling_)];
     blocks += blocks_for(r.computed + chunk_tokens_ * steps_) - blocks_for(r.computed);

@@ -7,12 +7,6 @@
 
 namespace yardmaster {
 
-namespace {
-
-std::size_t phase_of(std::int64_t offset) { return static_cast<std::size_t>(offset & 15); }
-
-}  // namespace
-
 // The engine's schedule() call at `now`, after the outputs that are known by then.
 void Node::plan(const NodeContext& context, Time now) {
   cache_.set_time(now);
@@ -94,7 +88,7 @@ void Node::close_segment(const NodeContext& context) {
   if (context.recorder != nullptr) {
     context.recorder->segments.back().steps = steps_;
   }
-  free_blocks_ -= static_cast<std::int32_t>(decode_blocks(step_, steps_));
+  free_blocks_ -= static_cast<std::int32_t>(phases_.blocks(step_, steps_));
   if (prefilling_ != kNoTask && chunk_tokens_ > 0) {
     Request& r = context.requests[index(prefilling_)];
     const std::int32_t held = blocks_for(r.computed);
@@ -113,10 +107,9 @@ void Node::close_segment(const NodeContext& context) {
     start_decoding(context, task);
   }
   joining_.clear();
-  while (!by_finish_.empty() && by_finish_.front().step < step_) {
-    const TaskSlot task = by_finish_.front().task;
-    std::pop_heap(by_finish_.begin(), by_finish_.end(), later_finish);
-    by_finish_.pop_back();
+  while (!by_finish_.empty() && by_finish_.front().step() < step_) {
+    const TaskSlot task = by_finish_.front().task();
+    by_finish_.pop();
     finish(context, task);
   }
 }
@@ -165,9 +158,8 @@ inline void Node::start_decoding(const NodeContext& context, TaskSlot task) {
   }
   ++decodes_;
   offset_sum_ += r.context_offset;
-  ++phase_[phase_of(r.context_offset)];
-  by_finish_.push_back({r.finish_step, task});
-  std::push_heap(by_finish_.begin(), by_finish_.end(), later_finish);
+  phases_.add(r.context_offset);
+  by_finish_.push({r.finish_step, task});
 }
 
 // Takes it out of the decoding batch, as of the end of the last closed step; not out of the heap.
@@ -176,7 +168,7 @@ void Node::stop_decoding(const NodeContext& context, TaskSlot task) {
   --decodes_;
   offset_sum_ -= r.context_offset;
   longest_left_ = longest_left_ || r.context_offset == longest_offset_;
-  --phase_[phase_of(r.context_offset)];
+  phases_.remove(r.context_offset);
   r.computed = static_cast<std::int32_t>(step_ + r.context_offset);
   const Duration beside_prefill = prefill_clock_ - r.prefill_clock;
   r.moments[static_cast<std::size_t>(Moment::others_prefill)] += beside_prefill;
@@ -299,7 +291,7 @@ inline bool Node::plain(const NodeContext& context) {
     }
     chunk_tokens_ = std::min(tokens - r.computed, settings.max_num_batched_tokens - decodes_);
   }
-  if (decode_blocks(step_) + chunk_blocks(context) <= free_blocks_) {
+  if (phases_.blocks(step_) + chunk_blocks(context) <= free_blocks_) {
     return true;
   }
   chunk_tokens_ = 0;
@@ -343,7 +335,7 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now, const Wi
 void Node::leave_batch(const NodeContext& context, TaskSlot task) {
   Request& r = context.requests[index(task)];
   if (r.state == RequestState::decoding) {
-    remove_from_heap(task);
+    by_finish_.remove(task);
     stop_decoding(context, task);
     r.produced = static_cast<std::int32_t>(r.output_tokens - (r.finish_step - step_ + 1));
   } else if (r.state == RequestState::leaving) {
@@ -367,7 +359,7 @@ inline void Node::continue_prefill(const NodeContext& context) {
     free_blocks_ -= chunk_blocks(context);
     r.computed += chunk_tokens_;
     if (context.settings.enable_prefix_caching) {
-      take_until(free_blocks_ - decode_blocks(step_));
+      take_until(free_blocks_ - phases_.blocks(step_));
       publish(context, r, r.computed, r.computed);
     }
     joining_.push_back(prefilling_);
@@ -387,7 +379,7 @@ void Node::add_chunk(const NodeSettings& settings, const Request& r, std::int32_
 inline void Node::admit(const NodeContext& context, Time now) {
   const NodeSettings& settings = context.settings;
   std::int32_t budget = settings.max_num_batched_tokens - decodes_ - step_shape_.chunk_tokens;
-  std::int64_t available = free_blocks_ - (waiting_.empty() ? 0 : decode_blocks(step_));
+  std::int64_t available = free_blocks_ - (waiting_.empty() ? 0 : phases_.blocks(step_));
   const bool caching = settings.enable_prefix_caching;
   head_waits_for_sharer_ = false;
   if (caching && budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
@@ -486,7 +478,7 @@ inline void Node::start_mixed(const NodeContext& context) {
       limit = 1;  // others publish too; or its steps are not all of one cost
     }
     if (!by_finish_.empty()) {
-      limit = std::min(limit, by_finish_.front().step - step_ + 1);
+      limit = std::min(limit, by_finish_.front().step() - step_ + 1);
     }
     limit = std::min({limit, steps_until_release(), cost.most_chunk_steps()});
     segment_.growth = cost.mixed_growth(step_shape_);
@@ -510,7 +502,7 @@ inline void Node::start_decode(const NodeContext& context, bool preempted) {
     set_steps(settings, 1);
     return;
   }
-  std::int64_t limit = std::min(run.steps, by_finish_.front().step - step_ + 1);
+  std::int64_t limit = std::min(run.steps, by_finish_.front().step() - step_ + 1);
   if (releases_count(context)) {
     limit = std::min(limit, steps_until_release());
   }
@@ -525,8 +517,8 @@ std::int64_t Node::longest_context(const NodeContext& context) {
   }
   if (longest_left_) {
     longest_offset_ = std::numeric_limits<std::int64_t>::min();
-    for (const Finishing& f : by_finish_) {
-      longest_offset_ = std::max(longest_offset_, context.requests[index(f.task)].context_offset);
+    for (const Finishing f : by_finish_.entries()) {
+      longest_offset_ = std::max(longest_offset_, context.requests[index(f.task())].context_offset);
     }
     longest_left_ = false;
   }
@@ -555,35 +547,6 @@ inline void Node::emit_joining(const NodeContext& context, Time step_end) {
       push_output({NodeOutput::Kind::finished, task, seen});
     }
   }
-}
-
-// Takes a request out of the middle of the heap: the last one fills its place and finds its own.
-void Node::remove_from_heap(TaskSlot task) {
-  std::size_t hole = 0;
-  while (by_finish_[hole].task != task) {
-    ++hole;
-  }
-  const Finishing last = by_finish_.back();
-  by_finish_.pop_back();
-  const std::size_t size = by_finish_.size();
-  if (hole == size) {
-    return;
-  }
-  while (hole > 0 && later_finish(by_finish_[(hole - 1) / 2], last)) {
-    by_finish_[hole] = by_finish_[(hole - 1) / 2];
-    hole = (hole - 1) / 2;
-  }
-  for (std::size_t child = 2 * hole + 1; child < size; child = 2 * hole + 1) {
-    if (child + 1 < size && later_finish(by_finish_[child], by_finish_[child + 1])) {
-      ++child;
-    }
-    if (!later_finish(last, by_finish_[child])) {
-      break;
-    }
-    by_finish_[hole] = by_finish_[child];
-    hole = child;
-  }
-  by_finish_[hole] = last;
 }
 
 void Node::link(const NodeContext& context, TaskSlot task) {
@@ -619,19 +582,6 @@ inline std::int64_t Node::steps_until_release() const {
   return steps;
 }
 
-// Blocks that the decoding requests take in one step: those take one whose context is a multiple of
-// 16.
-std::int64_t Node::decode_blocks(std::int64_t step) const { return phase_[phase_of(-step)]; }
-
-// The same of `steps` steps from `from_step` on.
-std::int64_t Node::decode_blocks(std::int64_t from_step, std::int64_t steps) const {
-  std::int64_t blocks = steps / 16 * decodes_;
-  for (std::int64_t s = from_step; s < from_step + steps % 16; ++s) {
-    blocks += decode_blocks(s);
-  }
-  return blocks;
-}
-
 // The longest stretch of decode steps, at least one, that the free blocks allow.
 inline std::int64_t Node::steps_that_fit(std::int64_t limit) const {
   if ((limit / 16 + 1) * decodes_ <= free_blocks_) {
@@ -642,7 +592,7 @@ inline std::int64_t Node::steps_that_fit(std::int64_t limit) const {
   std::int64_t blocks = rounds * decodes_;
   std::int64_t steps = rounds * 16;
   while (steps < limit) {
-    blocks += decode_blocks(step_ + steps);
+    blocks += phases_.blocks(step_ + steps);
     if (blocks > free_blocks_) {
       break;
     }
@@ -658,7 +608,7 @@ std::int64_t Node::chunk_steps_that_fit(const NodeContext& context, std::int64_t
   std::int64_t decode = 0;
   std::int64_t steps = 0;
   while (steps < limit) {
-    decode += decode_blocks(step_ + steps);
+    decode += phases_.blocks(step_ + steps);
     const auto computed = static_cast<std::int32_t>(r.computed + (steps + 1) * chunk_tokens_);
     if (decode + blocks_for(computed) - held > free_blocks_) {
       break;

@@ -21,7 +21,7 @@ void Node::record_plan(const NodeContext& context, Time now, bool preempted) con
     planned.start = start_;
     planned.length = steps_ > 0 ? segment_ : Segment{};
     planned.free_blocks =
-        free_blocks_ - static_cast<std::int32_t>(decode_blocks(step_)) - chunk_blocks(context);
+        free_blocks_ - static_cast<std::int32_t>(phases_.blocks(step_)) - chunk_blocks(context);
     recorder.segments.push_back(std::move(planned));
   }
   recorder.next = {};

@@ -69,11 +69,8 @@ void Node::set_steps(const NodeSettings& settings, std::int64_t steps) {
   natural_plan_ = settings.steps_in_flight == 1 ? segment_end_ : boundary(steps - 1);
 }
 
-// Makes the plans that are due; true: there were some, and find_next() must follow.
-bool Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
-  if (plan_point_.time > limit || (plan_point_.time == limit && !inclusive)) {
-    return false;
-  }
+// Makes the plans that are due, of which there is one at least; find_next() must follow.
+void Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
   do {
     if (plan_point_.steps < steps_) {
       set_steps(context.settings, plan_point_.steps);
@@ -81,17 +78,18 @@ bool Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
     plan(context, plan_point_.time);
     plan_point_ = next_plan_point(context.settings, cut_time(context.settings));
   } while (plan_point_.time < limit || (plan_point_.time == limit && inclusive));
-  return true;
 }
 
 void Node::catch_up_before(const NodeContext& context, Time now) {
-  if (make_plans(context, now, false)) {
+  if (plan_point_.time < now) {
+    make_plans(context, now, false);
     find_next(context.settings, cut_time(context.settings));
   }
 }
 
 void Node::catch_up(const NodeContext& context, Time now) {
-  if (make_plans(context, now, true)) {
+  if (plan_point_.time <= now) {
+    make_plans(context, now, true);
     find_next(context.settings, cut_time(context.settings));
   }
 }
@@ -106,8 +104,16 @@ void Node::reschedule(const NodeContext& context) {
 // Finds the next output and the latest instant at which the next plan may still be made.
 void Node::find_next(const NodeSettings& settings, Time cut) {
   next_output_ = outputs_.empty() ? Time::never() : outputs_.front().at;
-  if (steps_ > 0 && !by_finish_.empty() && by_finish_.front().step == step_ + steps_ - 1) {
+  if (steps_ > 0 && !by_finish_.empty() && by_finish_.front().step() == step_ + steps_ - 1) {
     next_output_ = std::min(next_output_, segment_end_ + settings.response_latency);
+  }
+  // What the next plan lays out ends after this, and is seen later still; but it may carry out a
+  // cancel, which is seen at once.
+  const Time kept = plan_point_.steps == steps_ ? std::max(segment_end_, plan_point_.time)
+                                                : boundary(plan_point_.steps);
+  if (cancels_.empty() && next_output_.ps - settings.response_latency.ps <= kept.ps) {
+    next_plan_ = Time::never();  // it can wait until the output is collected
+    return;
   }
   if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) ||
       plan_point_.steps < steps_) {

@@ -22,13 +22,14 @@ void Simulation::start_health() {
       health_[i].slow_toggle_at =
           draw_after(node_id(i), Purpose::slow_start, 0, kind.slowdowns.between);
     }
+    health_[i].find_next();
     reschedule(node_id(i));
   }
 }
 
 void Simulation::handle_health(NodeId n, Observer* observer) {
   Health& health = health_[index(n)];
-  while (health.next() <= now_) {
+  while (health.next <= now_) {
     if (health.crash_at <= now_) {
       crash(n);
     } else if (health.detect_at <= now_) {
@@ -38,6 +39,7 @@ void Simulation::handle_health(NodeId n, Observer* observer) {
     } else {
       toggle_slow(n);
     }
+    health.find_next();
   }
   reschedule(n);
 }
@@ -56,7 +58,6 @@ void Simulation::crash(NodeId n) {
       std::max(draw_after(n, Purpose::repair, health.crashes, mean_repair), health.detect_at);
   ++health.crashes;
   ++counts_.failures;
-  reschedule(n);
 }
 
 // The dispatcher takes the tasks over.
@@ -121,7 +122,6 @@ void Simulation::toggle_slow(NodeId n) {
   health.slow_toggle_at =
       health.slow ? draw_after(n, Purpose::slow_end, health.toggles, slowdowns.lasting)
                   : draw_after(n, Purpose::slow_start, health.toggles, slowdowns.between);
-  reschedule(n);
 }
 
 }  // namespace yardmaster

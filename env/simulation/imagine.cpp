@@ -79,6 +79,7 @@ void Simulation::redraw_failures() {
               ? draw_after(node_id(i), Purpose::slow_end, health.toggles, kind.slowdowns.lasting)
               : draw_after(node_id(i), Purpose::slow_start, health.toggles, kind.slowdowns.between);
     }
+    health.find_next();
     reschedule(node_id(i));
   }
 }

@@ -445,7 +445,7 @@ void Simulation::reschedule(NodeId n) {
   const Node& node = nodes_[index(n)];
   Time at = node.next_output();
   Phase phase = Phase::output;
-  const Time health = health_[index(n)].next();
+  const Time health = health_[index(n)].next;
   if (health < at) {
     at = health;
     phase = Phase::health;
@@ -485,14 +485,14 @@ bool Simulation::anybody_takes(std::int32_t prompt_tokens) {
   return any;
 }
 
-void Simulation::charge_until_now() {
+inline void Simulation::charge_until_now() {
   if (now_ > charged_until_) {
     charge(charged_until_, now_, unfinished_weight_);
     charged_until_ = now_;
   }
 }
 
-void Simulation::charge(Time from, Time until, double weight) {
+inline void Simulation::charge(Time from, Time until, double weight) {
   unfinished_task_ps_ += weight * static_cast<double>((until - from).ps);
   charges_.push_back({from, until, weight});
 }

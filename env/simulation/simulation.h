@@ -102,6 +102,8 @@ class Simulation {
   void imagine(Seed);
 
   [[nodiscard]] Time now() const { return now_; }
+  /// Of the facts so far; those of plans that nothing has asked for yet are not in it before
+  /// node_state() or the end.
   [[nodiscard]] std::uint64_t digest() const { return facts_.digest.value(); }
   [[nodiscard]] RunCounts counts() const;
   [[nodiscard]] std::uint64_t unfinished() const { return live_; }
@@ -122,9 +124,10 @@ class Simulation {
     Time crash_at = Time::never(), detect_at = Time::never(), repair_at = Time::never(),
          slow_toggle_at = Time::never();
     std::uint32_t crashes = 0, toggles = 0;
+    Time next = Time::never();   // the first of these four; kept by find_next()
     std::vector<TaskSlot> lost;  // sent to it since it crashed, or lost in the crash
-    [[nodiscard]] Time next() const {
-      return std::min(std::min(crash_at, detect_at), std::min(repair_at, slow_toggle_at));
+    void find_next() {
+      next = std::min(std::min(crash_at, detect_at), std::min(repair_at, slow_toggle_at));
     }
   };
 

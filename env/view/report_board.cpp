@@ -16,6 +16,7 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
       returned_at(scenario.nodes()),
       scenario_(&scenario),
       seed_(seed),
+      reporting_(reporting),
       interval_(scenario.reports.interval),
       delay_(scenario.reports.delay),
       loss_(scenario.reports.loss),
@@ -39,7 +40,7 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
                    [&](NodeId a, NodeId b) { return phase_[index(a)] < phase_[index(b)]; });
 }
 
-NodeId ReportBoard::next_stale(Time now) {
+NodeId ReportBoard::next_in_turn(Time now) {
   const auto arrival = [&](std::size_t turn) { return next_arrival_[index(turn_[turn])]; };
   if (arrival(next_in_turn_) > now) {
     // After a round that skipped reports the next in turn is not where the round ended, but where

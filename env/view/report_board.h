@@ -32,7 +32,9 @@ class ReportBoard {
                 std::int64_t returned);
   /// A node of which a newer report than the one shown may have arrived by `now`: `show` it, and
   /// ask again until kNoNode. O(1).
-  [[nodiscard]] NodeId next_stale(Time now);
+  [[nodiscard]] NodeId next_stale(Time now) {
+    return reporting_ == Reporting::read ? next_in_turn(now) : kNoNode;
+  }
   /// Shows the newest report that has arrived by `now`. REQUIRES that `n` is next_stale(now), and
   /// snapshots up to then.
   void show(NodeId n, Time now);
@@ -66,6 +68,7 @@ class ReportBoard {
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t) const;
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t, std::int64_t guess) const;
   [[nodiscard]] bool lost(std::size_t node, std::int64_t report) const;
+  [[nodiscard]] NodeId next_in_turn(Time now);
   void keep_arrived(std::size_t node, std::int64_t report);
   void show(NodeId n, const Snapshot&);
   [[nodiscard]] Snapshot& slot(std::size_t node, std::int64_t report) {
@@ -74,6 +77,7 @@ class ReportBoard {
 
   const Scenario* scenario_ = nullptr;
   Seed seed_;
+  Reporting reporting_ = Reporting::read;
   Duration interval_{}, delay_{};
   double loss_ = 0;
   std::size_t depth_ = 0;        // a power of two above the number of reports under way at once

@@ -85,6 +85,9 @@ TEST(Truth, ViewsAndEstimatesOfAnImaginedWorldEqualTheRealOnes) {
       continue;
     }
     const Decision& decision = world.advance();
+    for (std::uint32_t n = 0; n < scenario.nodes(); ++n) {
+      world.node_state(node_id(n));  // imagine() makes all plans up to now, and their facts
+    }
     Simulation imagined = world;
     imagined.imagine(Seed{seed + 1000});
     ASSERT_EQ(visible_bytes(world, decision), visible_bytes(imagined, imagined.advance()))

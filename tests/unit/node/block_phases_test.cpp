@@ -1,0 +1,42 @@
+#include "env/node/block_phases.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "env/base/random.h"
+
+namespace yardmaster {
+namespace {
+
+TEST(BlockPhases, CountTheBlocksThatContextsBeginStepByStep) {
+  BlockPhases phases;
+  std::vector<std::int64_t> offsets;
+  for (std::uint32_t i = 0; i < 2'000; ++i) {
+    const Draw draw{Seed{3}, Purpose::tie, object_address(0, i)};
+    if (offsets.size() < 40 || draw.below(2, 1) == 0) {
+      offsets.push_back(static_cast<std::int64_t>(draw.below(4'000, 2)) - 2'000);
+      phases.add(offsets.back());
+    } else {
+      phases.remove(offsets.back());
+      offsets.pop_back();
+    }
+    const std::int64_t step = 5'000 + draw.below(100, 3);
+    const std::int64_t steps = draw.below(70, 4);
+    std::int64_t first = 0, all = 0;
+    for (std::int64_t s = step; s < step + steps; ++s) {
+      for (const std::int64_t offset : offsets) {
+        const bool begins = (s + offset) % 16 == 0;
+        all += begins ? 1 : 0;
+        first += begins && s == step ? 1 : 0;
+      }
+    }
+    ASSERT_EQ(phases.blocks(step, steps), all);
+    if (steps > 0) {
+      ASSERT_EQ(phases.blocks(step), first);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace yardmaster
