@@ -11,7 +11,10 @@ NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> l
   std::uint32_t ties = 0;
   std::size_t last = 0;
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    const double score = legal[i] != 0 ? scores[i] : kInfinity;
+    double score = kInfinity;
+    if (legal[i] != 0) {
+      score = scores[i];
+    }
     const bool better = score < best;
     const bool chosen = better | (score == best);
     ties = (better ? 0 : ties) + (chosen ? 1 : 0);

@@ -1,7 +1,5 @@
 #include "env/base/random.h"
 
-#include "env/base/math.h"
-
 namespace yardmaster {
 
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
@@ -26,9 +24,7 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
   return {c0, c1, c2, c3};
 }
 
-std::uint64_t Draw::bits(std::uint32_t i) const {
-  const std::uint64_t stream = (static_cast<std::uint64_t>(purpose) << 32) | i;
-  const std::uint64_t key = mix64(seed.value ^ mix64(stream));
+std::uint64_t Draw::bits_at(const TaskAddress& at, std::uint64_t key) {
   const std::array<std::uint32_t, 4> counter = {
       at.tenant, at.workflow,
       static_cast<std::uint32_t>(at.stage) | (static_cast<std::uint32_t>(at.branch) << 16),
@@ -37,18 +33,5 @@ std::uint64_t Draw::bits(std::uint32_t i) const {
       philox4x32(counter, {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)});
   return out[0] | (static_cast<std::uint64_t>(out[1]) << 32);
 }
-
-double Draw::uniform(std::uint32_t i) const {
-  // 52 bits and half a step: the ends of the interval cannot come out.
-  return (static_cast<double>(bits(i) >> 12) + 0.5) * 0x1.0p-52;
-}
-
-std::uint32_t Draw::below(std::uint32_t n, std::uint32_t i) const {
-  return static_cast<std::uint32_t>(((bits(i) >> 32) * n) >> 32);
-}
-
-double Draw::normal(std::uint32_t i) const { return math::normal_quantile(uniform(i)); }
-
-double Draw::exponential(std::uint32_t i) const { return -math::log(uniform(i)); }
 
 }  // namespace yardmaster

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "env/base/ids.h"
+#include "env/base/math.h"
 
 namespace yardmaster {
 
@@ -58,15 +59,29 @@ struct Draw {
   TaskAddress at;
 
   /// 64 random bits, the i-th at this address.
-  [[nodiscard]] std::uint64_t bits(std::uint32_t i = 0) const;
+  [[nodiscard]] std::uint64_t bits(std::uint32_t i = 0) const {
+    const std::uint64_t stream = (static_cast<std::uint64_t>(purpose) << 32) | i;
+    return bits_at(at, mix64(seed.value ^ mix64(stream)));
+  }
   /// Uniform in (0, 1), never 0 or 1: safe under log and under a normal quantile.
-  [[nodiscard]] double uniform(std::uint32_t i = 0) const;
+  [[nodiscard]] double uniform(std::uint32_t i = 0) const {
+    // 52 bits and half a step: the ends of the interval cannot come out.
+    return (static_cast<double>(bits(i) >> 12) + 0.5) * 0x1.0p-52;
+  }
   /// Uniform integer in [0, n). REQUIRES n > 0.
-  [[nodiscard]] std::uint32_t below(std::uint32_t n, std::uint32_t i = 0) const;
+  [[nodiscard]] std::uint32_t below(std::uint32_t n, std::uint32_t i = 0) const {
+    return static_cast<std::uint32_t>(((bits(i) >> 32) * n) >> 32);
+  }
   /// Standard normal deviate.
-  [[nodiscard]] double normal(std::uint32_t i = 0) const;
+  [[nodiscard]] double normal(std::uint32_t i = 0) const {
+    return math::normal_quantile(uniform(i));
+  }
   /// Exponential deviate of mean 1.
-  [[nodiscard]] double exponential(std::uint32_t i = 0) const;
+  [[nodiscard]] double exponential(std::uint32_t i = 0) const { return -math::log(uniform(i)); }
+
+ private:
+  // The first half of Philox's output for a counter of `at`.
+  static std::uint64_t bits_at(const TaskAddress& at, std::uint64_t key);
 };
 
 /// The address of the k-th event of an object that is not a task: a node's failure, a tenant's
