@@ -170,6 +170,7 @@ StepCost::StepCost(const GpuSpec& gpu, const ModelSpec& model, const EngineSpec&
   }
   // Rounded down by more than the terms' rounding, to stay a bound.
   weight_read_ = compile(formula.weight_read()) - Duration{1};
+  fill_decode_over_nothing();
 }
 
 StepCost::StepCost(const StepProfile& profile, const GpuSpec& gpu, const ModelSpec& model,
@@ -204,6 +205,14 @@ StepCost::StepCost(const StepProfile& profile, const GpuSpec& gpu, const ModelSp
     }
   }
   weight_read_ = shortest;
+  fill_decode_over_nothing();
+}
+
+void StepCost::fill_decode_over_nothing() {
+  decode_over_nothing_.resize(decode_base_.size());
+  for (std::size_t n = 0; n < decode_base_.size(); ++n) {
+    decode_over_nothing_[n] = decode(static_cast<std::int32_t>(n), 0).first;
+  }
 }
 
 Duration StepCost::mixed_from_table(const MixedStep& s) const {
@@ -246,6 +255,7 @@ StepCost StepCost::affine(Duration step, Duration entry, Duration token, Duratio
   for (std::size_t n = 1; n < cost.decode_base_.size(); ++n) {
     cost.decode_base_[n] = cost.dense_[n] + entry * static_cast<std::int64_t>(n);
   }
+  cost.fill_decode_over_nothing();
   return cost;
 }
 

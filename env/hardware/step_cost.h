@@ -139,6 +139,10 @@ class StepCost {
     return {s.decodes * mixed_token_.ps +
             2 * static_cast<std::int64_t>(s.chunk_tokens) * s.chunk_tokens * pair_.ps};
   }
+  /// A decode step's part that the contexts do not add to: decode(sequences, 0).first, looked up.
+  [[nodiscard]] Duration decode_over_nothing(std::int32_t sequences) const {
+    return decode_over_nothing_[static_cast<std::size_t>(sequences)];
+  }
   /// What one more token of context adds to a decode step, where contexts are long.
   [[nodiscard]] Duration context_token() const {
     return table_.empty() ? decode_token_ : table_.context_token();
@@ -152,7 +156,9 @@ class StepCost {
   static constexpr std::int64_t kUnbounded = std::numeric_limits<std::int64_t>::max();
   [[nodiscard]] Duration mixed_from_table(const MixedStep&) const;
 
-  std::vector<Duration> decode_base_;  // [max_num_seqs + 1]
+  void fill_decode_over_nothing();
+
+  std::vector<Duration> decode_base_, decode_over_nothing_;  // [max_num_seqs + 1]
   std::vector<Duration>
       dense_;  // [max_num_batched_tokens + 1]: token-parallel part, host time of a step
   std::vector<Duration> head_;  // [max_num_seqs + 1]: output head for that many samples

@@ -69,6 +69,17 @@ TEST(StepCost, DecodeIsAffineInContext) {
   }
 }
 
+TEST(StepCost, DecodeOverNothingIsTheDecodeOfNoContext) {
+  const StepCost profiled{specimens::profile(), specimens::gpu(), specimens::model(),
+                          specimens::engine(), kLimits};
+  const StepCost affine = StepCost::affine({5'000}, {70}, {11}, {3}, kLimits);
+  for (const StepCost& cost : {specimen(), profiled, affine}) {
+    for (std::int32_t n = 0; n <= kLimits.max_num_seqs; ++n) {
+      ASSERT_EQ(cost.decode_over_nothing(n), cost.decode(n, 0).first) << n;
+    }
+  }
+}
+
 TEST(StepCost, MoreSequencesNeverTakeLess) {
   for (const int gpus : {1, 2, 4, 8}) {
     const StepCost cost = specimen(gpus);
