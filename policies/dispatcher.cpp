@@ -6,23 +6,32 @@ namespace yardmaster {
 
 NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> legal, Draw draw) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  // Without branches: most scores are no candidates, and nobody can tell which.
-  double best = kInfinity;
-  std::uint32_t ties = 0;
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    double score = kInfinity;
+  // Without branches, for most scores are no candidates and nobody can tell which; and in two
+  // strands, for the next event waits for the choice.
+  const auto score = [&](std::size_t i) {
+    double s = kInfinity;
     if (legal[i] != 0) {
-      score = scores[i];
+      s = scores[i];
     }
-    const bool better = score < best;
-    const bool chosen = better | (score == best);
-    ties = (better ? 0 : ties) + (chosen ? 1 : 0);
-    last = chosen ? i : last;
-    best = better ? score : best;
+    return s;
+  };
+  const std::size_t nodes = scores.size();
+  double even = kInfinity, odd = nodes % 2 == 1 ? score(nodes - 1) : kInfinity;
+  for (std::size_t i = 0; i + 1 < nodes; i += 2) {
+    const double a = score(i), b = score(i + 1);
+    even = a < even ? a : even;
+    odd = b < odd ? b : odd;
   }
+  const double best = odd < even ? odd : even;
   if (best == kInfinity) {
     return kNoNode;
+  }
+  std::uint32_t ties = 0;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const bool is_best = score(i) == best;
+    ties += is_best ? 1 : 0;
+    last = is_best ? i : last;
   }
   if (ties == 1) {
     return node_id(last);

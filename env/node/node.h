@@ -257,6 +257,7 @@ class Node {
   // The segment under way: steps step_ .. step_ + steps_ - 1; written by start_segment.
   Time start_;  // of its first step on the device
   Segment segment_{};
+  double per_first_ = 0;  // 1 / segment_.first, 1/ps
   std::int64_t step_ = 0;
   std::int32_t steps_ = 0;  // 0: none
   bool mixed_ = false;      // it holds prefill chunks

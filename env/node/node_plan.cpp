@@ -459,8 +459,9 @@ inline void Node::start_segment(const NodeContext& context, Time now, bool preem
     return;
   }
   idle_ = false;
-  emit_joining(context, start_ + segment_.first);
   check(segment_.first.ps > 0, "a step takes no time");
+  per_first_ = 1 / static_cast<double>(segment_.first.ps);
+  emit_joining(context, start_ + segment_.first);
 }
 
 inline void Node::start_mixed(const NodeContext& context) {

@@ -7,19 +7,28 @@
 
 namespace yardmaster {
 
+namespace {
+
+constexpr double kHardlyGrown = 1.0 / 32;  // its square is far below a step
+
+}  // namespace
+
 // The number of steps of the segment that have ended at the first boundary at or after `at`.
 std::int64_t Node::first_boundary(Time at) const {
   const std::int64_t distance = (at - start_).ps;
   if (distance <= 0) {
     return 0;
   }
-  // Solve first q + growth q (q - 1) / 2 = distance in doubles, then settle it in integers.
-  const auto first = static_cast<double>(segment_.first.ps);
+  // Solve first q + growth q (q - 1) / 2 = distance in doubles, then settle it in integers. The
+  // next event waits for this: where steps hardly grow, no division and no root.
   const auto growth = static_cast<double>(segment_.growth.ps);
   const auto wanted = static_cast<double>(distance);
-  const double linear = first - growth / 2;
-  double guess = wanted / first;
-  if (segment_.growth.ps > 0) {
+  double guess = wanted * per_first_;
+  const double grown = growth * per_first_ * guess;  // of a step, as a share of the first
+  if (grown < kHardlyGrown) {
+    guess -= guess * grown / 2;
+  } else {
+    const double linear = static_cast<double>(segment_.first.ps) - growth / 2;
     guess = 2 * wanted / (linear + std::sqrt(linear * linear + 2 * growth * wanted));
   }
   std::int64_t q = std::max<std::int64_t>(0, static_cast<std::int64_t>(guess));
