@@ -96,7 +96,7 @@ class FactLog {
   void tell(const Record& fact);
 
   FactSink* sink_ = nullptr;
-  bool heard_ = true;  // now, or later
+  bool heard_ = true;  // somebody listens, or did when it stopped
   std::vector<Record> unheard_;
 };
 

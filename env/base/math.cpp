@@ -102,8 +102,8 @@ double exp(double x) {
   const double lost = (high - r) - low;  // of r, by rounding
   constexpr std::array<double, 6> kInverseFactorials = {1.0 / 2,   1.0 / 6,   1.0 / 24,
                                                         1.0 / 120, 1.0 / 720, 1.0 / 5040};
+  // 2^(i / 16), rounded to nearest.
   constexpr std::array<double, 16> kRoots = {
-      // 2^(i / 16)
       0x1.0000000000000p+0, 0x1.0B5586CF9890Fp+0, 0x1.172B83C7D517Bp+0, 0x1.2387A6E756238p+0,
       0x1.306FE0A31B715p+0, 0x1.3DEA64C123422p+0, 0x1.4BFDAD5362A27p+0, 0x1.5AB07DD485429p+0,
       0x1.6A09E667F3BCDp+0, 0x1.7A11473EB0187p+0, 0x1.8ACE5422AA0DBp+0, 0x1.9C49182A3F090p+0,

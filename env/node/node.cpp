@@ -6,6 +6,20 @@
 
 namespace yardmaster {
 
+namespace {
+
+// In a large fleet who ends now was last touched long ago: its cache lines are on their way
+// meanwhile. Measured on 1,024 nodes: 5 % of a run.
+void fetch(const Request& request) {
+  constexpr std::size_t kCacheLine = 64;
+  const auto* row = reinterpret_cast<const std::byte*>(&request);
+  for (std::size_t offset = 0; offset < sizeof(Request); offset += kCacheLine) {
+    __builtin_prefetch(row + offset, 1);
+  }
+}
+
+}  // namespace
+
 void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now) {
   if (plan_point_.time < now) {
     make_plans(context, now, false);
@@ -22,21 +36,10 @@ void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now)
   reschedule(context);
 }
 
-// In a large fleet who ends now was last touched long ago; its lines are on their way meanwhile.
-// Measured on 1,024 nodes: 5 % of a run.
-inline void Node::fetch_next_to_finish(const NodeContext& context) const {
-  constexpr std::size_t kCacheLine = 64;
-  if (!by_finish_.empty()) {
-    const auto* row =
-        reinterpret_cast<const std::byte*>(&context.requests[index(by_finish_.front().task())]);
-    for (std::size_t offset = 0; offset < sizeof(Request); offset += kCacheLine) {
-      __builtin_prefetch(row + offset, 1);
-    }
-  }
-}
-
 void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>& out) {
-  fetch_next_to_finish(context);
+  if (!by_finish_.empty()) {
+    fetch(context.requests[index(by_finish_.front().task())]);
+  }
   if (plan_point_.time < now) {
     make_plans(context, now, false);
   }

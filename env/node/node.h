@@ -164,7 +164,6 @@ class Node {
   };
 
   // When (node_time.cpp).
-  void fetch_next_to_finish(const NodeContext&) const;
   [[nodiscard]] Time boundary(std::int64_t steps) const { return start_ + segment_.total(steps); }
   [[nodiscard]] std::int64_t first_boundary(Time at) const;
   [[nodiscard]] Time cut_time(const NodeSettings&) const;
