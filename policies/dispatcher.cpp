@@ -4,10 +4,27 @@
 
 namespace yardmaster {
 
+namespace {
+
+/// The smallest score of some nodes, how many have it, and the last of them. Added to without
+/// branches, for most scores are no candidates and nobody can tell which.
+struct Best {
+  double score = std::numeric_limits<double>::infinity();
+  std::size_t nodes = 0, last = 0;
+
+  void add(std::size_t node, double candidate) {
+    const bool better = candidate < score;
+    const bool chosen = better | (candidate == score);
+    nodes = (better ? 0 : nodes) + (chosen ? 1 : 0);
+    last = chosen ? node : last;
+    score = better ? candidate : score;
+  }
+};
+
+}  // namespace
+
 NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> legal, Draw draw) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  // Without branches, for most scores are no candidates and nobody can tell which; and in two
-  // strands, for the next event waits for the choice.
   const auto score = [&](std::size_t i) {
     double s = kInfinity;
     if (legal[i] != 0) {
@@ -15,30 +32,30 @@ NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> l
     }
     return s;
   };
-  const std::size_t nodes = scores.size();
-  double even = kInfinity, odd = nodes % 2 == 1 ? score(nodes - 1) : kInfinity;
-  for (std::size_t i = 0; i + 1 < nodes; i += 2) {
-    const double a = score(i), b = score(i + 1);
-    even = a < even ? a : even;
-    odd = b < odd ? b : odd;
+  // Two strands, for the next event waits for the choice.
+  Best best, other;
+  const std::size_t pairs = scores.size() / 2 * 2;
+  for (std::size_t i = 0; i < pairs; i += 2) {
+    best.add(i, score(i));
+    other.add(i + 1, score(i + 1));
   }
-  const double best = odd < even ? odd : even;
-  if (best == kInfinity) {
+  if (pairs < scores.size()) {
+    best.add(pairs, score(pairs));
+  }
+  if (other.score < best.score) {
+    best = other;
+  } else if (other.score == best.score) {
+    best.nodes += other.nodes;
+  }
+  if (best.score == kInfinity) {
     return kNoNode;
   }
-  std::uint32_t ties = 0;
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < nodes; ++i) {
-    const bool is_best = score(i) == best;
-    ties += is_best ? 1 : 0;
-    last = is_best ? i : last;
+  if (best.nodes == 1) {
+    return node_id(best.last);
   }
-  if (ties == 1) {
-    return node_id(last);
-  }
-  std::uint32_t skip = draw.below(ties);
+  std::uint32_t skip = draw.below(static_cast<std::uint32_t>(best.nodes));
   for (std::size_t i = 0;; ++i) {
-    if (legal[i] != 0 && scores[i] == best && skip-- == 0) {
+    if (score(i) == best.score && skip-- == 0) {
       return node_id(i);
     }
   }

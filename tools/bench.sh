@@ -12,7 +12,7 @@ if (($# < 1)); then
   exit 2
 fi
 trace=$(realpath "$1")
-runs=${2:-9}
+runs=${2:-25}
 cd "$(dirname "$0")/.."
 
 cmake --preset release >/dev/null
