@@ -66,7 +66,7 @@ void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>
   if (replan) {
     reschedule(context);
   } else {
-    find_next(context.settings, change_at_);
+    find_next(context, change_at_);
   }
 }
 

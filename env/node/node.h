@@ -170,7 +170,9 @@ class Node {
   [[nodiscard]] PlanPoint next_plan_point(const NodeSettings&, Time cut) const;
   void set_steps(const NodeSettings&, std::int64_t steps);
   void reschedule(const NodeContext&);
-  void find_next(const NodeSettings&, Time cut);
+  void find_next(const NodeContext&, Time cut);
+  [[nodiscard]] bool admits_only_newcomer(const NodeSettings&, const std::vector<Request>&) const;
+  [[nodiscard]] Duration newcomers_step(const NodeContext&) const;
   void make_plans(const NodeContext&, Time limit, bool inclusive);
 
   /// What a victim had in the step that is being planned, and the free blocks before.

@@ -92,14 +92,14 @@ void Node::make_plans(const NodeContext& context, Time limit, bool inclusive) {
 void Node::catch_up_before(const NodeContext& context, Time now) {
   if (plan_point_.time < now) {
     make_plans(context, now, false);
-    find_next(context.settings, cut_time(context.settings));
+    find_next(context, cut_time(context.settings));
   }
 }
 
 void Node::catch_up(const NodeContext& context, Time now) {
   if (plan_point_.time <= now) {
     make_plans(context, now, true);
-    find_next(context.settings, cut_time(context.settings));
+    find_next(context, cut_time(context.settings));
   }
 }
 
@@ -107,25 +107,30 @@ void Node::catch_up(const NodeContext& context, Time now) {
 void Node::reschedule(const NodeContext& context) {
   const Time cut = cut_time(context.settings);
   plan_point_ = next_plan_point(context.settings, cut);
-  find_next(context.settings, cut);
+  find_next(context, cut);
 }
 
 // Finds the next output and the latest instant at which the next plan may still be made.
-void Node::find_next(const NodeSettings& settings, Time cut) {
+void Node::find_next(const NodeContext& context, Time cut) {
+  const Duration way = context.settings.response_latency;
   next_output_ = outputs_.empty() ? Time::never() : outputs_.front().at;
   if (steps_ > 0 && !by_finish_.empty() && by_finish_.front().step() == step_ + steps_ - 1) {
-    next_output_ = std::min(next_output_, segment_end_ + settings.response_latency);
+    next_output_ = std::min(next_output_, segment_end_ + way);
   }
   // What the next plan lays out ends after this, and is seen later still; but it may carry out a
   // cancel, which is seen at once.
   const Time kept = plan_point_.steps == steps_ ? std::max(segment_end_, plan_point_.time)
                                                 : boundary(plan_point_.steps);
-  if (cancels_.empty() && next_output_.ps - settings.response_latency.ps <= kept.ps) {
+  if (cancels_.empty() && next_output_.ps - way.ps <= kept.ps) {
     next_plan_ = Time::never();  // it can wait until the output is collected
     return;
   }
-  if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) ||
-      plan_point_.steps < steps_) {
+  if (admits_only_newcomer(context.settings, context.requests)) {
+    // So is what it lays out known: that newcomer's first token.
+    next_output_ = std::min(next_output_, kept + newcomers_step(context) + way);
+    next_plan_ = Time::never();
+  } else if (idle_ || !waiting_.empty() || (steps_ == 0 && !cut.is_never()) ||
+             plan_point_.steps < steps_) {
     next_plan_ = plan_point_.time;
   } else if (!cut.is_never()) {
     // A newcomer during the last step of the segment finds the next one planned without it.
@@ -134,6 +139,36 @@ void Node::find_next(const NodeSettings& settings, Time cut) {
     // Nothing but the segment itself: the plan can wait until its outputs are collected.
     next_plan_ = next_output_.is_never() ? plan_point_.time : Time::never();
   }
+}
+
+// Whether it is certain that the next plan computes the whole prompt of the only newcomer in one
+// step beside the decodes, and changes nothing else. What comes free till then is not counted on.
+bool Node::admits_only_newcomer(const NodeSettings& settings,
+                                const std::vector<Request>& requests) const {
+  if (mailbox_.size() != 1 || mailbox_.front().at > plan_point_.time || !waiting_.empty() ||
+      !change_at_.is_never() || irregular_ || !joining_.empty() || prefilling_ != kNoTask ||
+      extra_decodes_ > 0 || settings.enable_prefix_caching ||
+      settings.long_prefill_token_threshold > 0) {
+    return false;
+  }
+  const std::int64_t step = step_ + plan_point_.steps;
+  const std::int32_t tokens = requests[index(mailbox_.front().task)].prompt_tokens;
+  const bool nobody_ends = by_finish_.empty() || by_finish_.front().step() >= step;
+  return nobody_ends && running_ < settings.max_num_seqs &&
+         tokens <= settings.max_num_batched_tokens - decodes_ &&
+         phases_.blocks(step_, plan_point_.steps + 1) + blocks_for(tokens) +
+                 settings.watermark_blocks <=
+             free_blocks_;
+}
+
+// The step that computes the only newcomer's prompt.
+Duration Node::newcomers_step(const NodeContext& context) const {
+  MixedStep step;
+  step.add_chunk(0, context.requests[index(mailbox_.front().task)].prompt_tokens);
+  step.decodes = decodes_;
+  step.context_tokens = decodes_ * (step_ + plan_point_.steps) + offset_sum_;
+  step.sampled = decodes_ + 1;
+  return context.settings.cost[cost_level_].mixed(step);
 }
 
 }  // namespace yardmaster
