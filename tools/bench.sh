@@ -11,6 +11,10 @@ if (($# < 1)); then
   sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
+if [[ ! -r $1 || ! -f $1 ]]; then
+  echo "bench: $1: cannot be read (expected an Azure CSV, plain or gzipped)" >&2
+  exit 2
+fi
 trace=$(realpath "$1")
 runs=${2:-25}
 cd "$(dirname "$0")/.."

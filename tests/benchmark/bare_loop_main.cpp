@@ -17,6 +17,9 @@ std::vector<bare::Arrival> read(const std::string& path) {
   for (const TraceRow& row : read_trace(path, faults).rows) {
     arrivals.push_back({Time{} + row.arrival, row.prompt_tokens, row.output_tokens});
   }
+  for (const std::string& fault : faults.lines()) {
+    std::fprintf(stderr, "%s\n", fault.c_str());
+  }
   return arrivals;
 }
 
