@@ -118,10 +118,10 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
   catch_up_before(context, now);
   if (steps_ > 0) {
     // Steps that have ended stand; the one in flight is void.
-    const std::int64_t reached = first_boundary(now);
-    const bool exact = start_ <= now && boundary(reached) == now;
+    const Boundary b = first_boundary(now);
+    const bool exact = start_ <= now && b.at == now;
     set_steps(context.settings,
-              std::min<std::int64_t>(steps_, start_ > now ? 0 : (exact ? reached : reached - 1)));
+              std::min<std::int64_t>(steps_, start_ > now ? 0 : (exact ? b.steps : b.steps - 1)));
     close_segment(context);
   }
   const Duration way = context.settings.response_latency;
@@ -172,7 +172,8 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
 
 NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& requests,
                     Time at) const {
-  const std::int64_t begun = steps_ == 0 ? 0 : std::min<std::int64_t>(steps_, first_boundary(at));
+  const std::int64_t begun =
+      steps_ == 0 ? 0 : std::min<std::int64_t>(steps_, first_boundary(at).steps);
   NodeLoad load;
   load.running = running_;
   load.waiting = static_cast<std::int32_t>(waiting_.size());
@@ -212,7 +213,8 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
   catch_up_before(context, now);
   const int ahead = context.settings.steps_in_flight;
   if (steps_ > 0) {
-    const std::int64_t planned = std::max<std::int64_t>(first_boundary(now), 2 - ahead) + ahead - 1;
+    const std::int64_t planned =
+        std::max<std::int64_t>(first_boundary(now).steps, 2 - ahead) + ahead - 1;
     set_steps(context.settings, std::min<std::int64_t>(steps_, planned));
   }
   const std::int64_t first_open = step_ + steps_;  // the first step that is not yet planned

@@ -158,6 +158,10 @@ class Node {
     TaskSlot task;
     Time at;
   };
+  struct Boundary {
+    Time at;
+    std::int64_t steps;  // of the segment under way that have ended then
+  };
   struct PlanPoint {
     Time time;
     std::int32_t steps;  // of the segment under way that stay as planned
@@ -165,7 +169,7 @@ class Node {
 
   // When (node_time.cpp).
   [[nodiscard]] Time boundary(std::int64_t steps) const { return start_ + segment_.total(steps); }
-  [[nodiscard]] std::int64_t first_boundary(Time at) const;
+  [[nodiscard]] Boundary first_boundary(Time at) const;
   [[nodiscard]] Time cut_time(const NodeSettings&) const;
   [[nodiscard]] PlanPoint next_plan_point(const NodeSettings&, Time cut) const;
   void set_steps(const NodeSettings&, std::int64_t steps);
@@ -195,6 +199,7 @@ class Node {
   void cancel_running(const NodeContext&, TaskSlot, Time now);
   void release(const NodeContext&, TaskSlot);
   void release_leaving(const NodeContext&, std::int64_t step);
+  [[nodiscard]] bool only_decodes(const NodeContext&) const;
   [[nodiscard]] bool plain(const NodeContext&);
   void wait_by_priority(const NodeContext&, TaskSlot);
   void preempt(const NodeContext&, TaskSlot, Time now, const Withdrawn&);
@@ -202,6 +207,7 @@ class Node {
   void continue_prefill(const NodeContext&);
   void admit(const NodeContext&, Time now);
   void start_segment(const NodeContext&, Time now, bool preempted);
+  void begin_segment();
   void start_mixed(const NodeContext&);
   void start_decode(const NodeContext&, bool preempted);
   [[nodiscard]] std::int64_t longest_context(const NodeContext&);

@@ -19,12 +19,22 @@ void Node::plan(const NodeContext& context, Time now) {
   if (!leaving_.empty()) {
     release_leaving(context, drained ? std::numeric_limits<std::int64_t>::max() : step_);
   }
-  hear_mailbox(context, now);
+  if (!mailbox_.empty() && mailbox_.front().at <= now) {
+    hear_mailbox(context, now);
+  }
   start_ = std::max(now, end_);
-  step_shape_ = {};
   extra_decodes_ = 0;
   extra_context_ = extra_longest_ = 0;
   bool preempted = false;
+  if (only_decodes(context)) {
+    mixed_ = head_waits_for_sharer_ = false;
+    start_decode(context, false);
+    begin_segment();
+    opportunity_ = now;
+    planned_seen_ = !unseen_;
+    return;
+  }
+  step_shape_ = {};
   if (plain(context)) {
     if (context.recorder != nullptr) {
       record_decodes(context);
@@ -44,6 +54,13 @@ void Node::plan(const NodeContext& context, Time now) {
   if (context.recorder != nullptr) {
     record_plan(context, now, preempted);
   }
+}
+
+// Whether the batch only goes on decoding, as in most plans. What is left out of the general case
+// then would do nothing.
+inline bool Node::only_decodes(const NodeContext& context) const {
+  return decodes_ > 0 && waiting_.empty() && prefilling_ == kNoTask && !irregular_ &&
+         rivals_ == 0 && context.recorder == nullptr && phases_.blocks(step_) <= free_blocks_;
 }
 
 // What has arrived by now waits.
@@ -80,8 +97,10 @@ void Node::close_segment(const NodeContext& context) {
     return;
   }
   const int ahead = context.settings.steps_in_flight;
-  const Time last_start = ahead == 1 ? boundary(steps_ - 1) : natural_plan_;
-  opportunity_ = ahead == 1 ? last_start : (steps_ >= 2 ? boundary(steps_ - 2) : last_step_start_);
+  const Time last_start = ahead == 1 ? segment_end_ - segment_.step(steps_ - 1) : natural_plan_;
+  opportunity_ = ahead == 1    ? last_start
+                 : steps_ >= 2 ? last_start - segment_.step(steps_ - 2)
+                               : last_step_start_;
   last_step_start_ = last_start;
   end_ = segment_end_;
   count_segment();
@@ -458,10 +477,14 @@ inline void Node::start_segment(const NodeContext& context, Time now, bool preem
     idle_ = now >= end_ && !preempted;  // a head of the queue that never fits waits for ever
     return;
   }
+  begin_segment();
+  emit_joining(context, start_ + segment_.first);
+}
+
+inline void Node::begin_segment() {
   idle_ = false;
   check(segment_.first.ps > 0, "a step takes no time");
   per_first_ = 1 / static_cast<double>(segment_.first.ps);
-  emit_joining(context, start_ + segment_.first);
 }
 
 inline void Node::start_mixed(const NodeContext& context) {
@@ -585,7 +608,7 @@ inline std::int64_t Node::steps_until_release() const {
 
 // The longest stretch of decode steps, at least one, that the free blocks allow.
 inline std::int64_t Node::steps_that_fit(std::int64_t limit) const {
-  if ((limit / 16 + 1) * decodes_ <= free_blocks_) {
+  if (phases_.most_blocks(limit) <= free_blocks_) {
     return std::max<std::int64_t>(limit, 1);
   }
   const std::int64_t rounds =

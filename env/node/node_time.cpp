@@ -13,11 +13,11 @@ constexpr double kHardlyGrown = 1.0 / 32;  // its square is far below a step
 
 }  // namespace
 
-// The number of steps of the segment that have ended at the first boundary at or after `at`.
-std::int64_t Node::first_boundary(Time at) const {
+// The first boundary at or after `at`.
+Node::Boundary Node::first_boundary(Time at) const {
   const std::int64_t distance = (at - start_).ps;
   if (distance <= 0) {
-    return 0;
+    return {start_, 0};
   }
   // Solve first q + growth q (q - 1) / 2 = distance in doubles, then settle it in integers. The
   // next event waits for this: where steps hardly grow, no division and no root.
@@ -32,13 +32,16 @@ std::int64_t Node::first_boundary(Time at) const {
     guess = 2 * wanted / (linear + std::sqrt(linear * linear + 2 * growth * wanted));
   }
   std::int64_t q = std::max<std::int64_t>(0, static_cast<std::int64_t>(guess));
-  while (q > 0 && segment_.total(q - 1).ps >= distance) {
-    --q;
-  }
-  while (segment_.total(q).ps < distance) {
+  std::int64_t total = segment_.total(q).ps;
+  while (total < distance) {
+    total += segment_.step(q).ps;
     ++q;
   }
-  return q;
+  while (q > 0 && total - segment_.step(q - 1).ps >= distance) {
+    --q;
+    total -= segment_.step(q).ps;
+  }
+  return {start_ + Duration{total}, q};
 }
 
 // The earliest thing that would make the engine plan otherwise than the segment foresees.
@@ -63,9 +66,12 @@ inline Node::PlanPoint Node::next_plan_point(const NodeSettings& settings, Time 
   }
   if (cut < natural_plan_) {
     const int ahead = settings.steps_in_flight;
-    const std::int64_t ended = std::max<std::int64_t>(first_boundary(cut), 2 - ahead);
-    if (ended < steps_ - ahead + 1) {
-      return {boundary(ended), static_cast<std::int32_t>(ended + ahead - 1)};
+    Boundary b = first_boundary(cut);
+    if (b.steps < 2 - ahead) {
+      b = {boundary(2 - ahead), 2 - ahead};
+    }
+    if (b.steps < steps_ - ahead + 1) {
+      return {b.at, static_cast<std::int32_t>(b.steps + ahead - 1)};
     }
   }
   return {natural_plan_, steps_};
@@ -75,7 +81,8 @@ inline Node::PlanPoint Node::next_plan_point(const NodeSettings& settings, Time 
 void Node::set_steps(const NodeSettings& settings, std::int64_t steps) {
   steps_ = static_cast<std::int32_t>(steps);
   segment_end_ = boundary(steps);
-  natural_plan_ = settings.steps_in_flight == 1 ? segment_end_ : boundary(steps - 1);
+  natural_plan_ =
+      settings.steps_in_flight == 1 ? segment_end_ : segment_end_ - segment_.step(steps - 1);
 }
 
 // Makes the plans that are due, of which there is one at least; find_next() must follow.
@@ -154,11 +161,11 @@ bool Node::admits_only_newcomer(const NodeSettings& settings,
   const std::int64_t step = step_ + plan_point_.steps;
   const std::int32_t tokens = requests[index(mailbox_.front().task)].prompt_tokens;
   const bool nobody_ends = by_finish_.empty() || by_finish_.front().step() >= step;
+  const std::int64_t left = free_blocks_ - blocks_for(tokens) - settings.watermark_blocks;
   return nobody_ends && running_ < settings.max_num_seqs &&
          tokens <= settings.max_num_batched_tokens - decodes_ &&
-         phases_.blocks(step_, plan_point_.steps + 1) + blocks_for(tokens) +
-                 settings.watermark_blocks <=
-             free_blocks_;
+         (phases_.most_blocks(plan_point_.steps + 1) <= left ||
+          phases_.blocks(step_, plan_point_.steps + 1) <= left);
 }
 
 // The step that computes the only newcomer's prompt.
