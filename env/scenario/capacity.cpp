@@ -13,7 +13,7 @@ namespace {
 class Requests {
  public:
   Requests(const NodeSettings& settings, const Workload& workload)
-      : settings_(settings), workload_(workload) {
+      : settings_(settings), workload_(workload), ahead_(workload.tenants.size()) {
     for (const Tenant& tenant : workload.tenants) {
       total_share_ += tenant.share;
     }
@@ -38,23 +38,24 @@ class Requests {
 
  private:
   TaskSizes draw() {
-    ArrivalCursor cursor;
-    cursor.count = count_;
     if (!workload_.trace.empty()) {
-      cursor.row = count_ % static_cast<std::uint32_t>(workload_.trace.size());
-      return task_sizes(cursor, workload_, 0, kSeed);
+      const TraceRow& row = workload_.trace[count_ % workload_.trace.size()];
+      return {row.prompt_tokens, row.output_tokens, row.output_tokens, row.path};
     }
     double u = Draw{kSeed, Purpose::episode, object_address(0, count_)}.uniform() * total_share_;
     std::uint32_t tenant = 0;
     while (tenant + 1 < workload_.tenants.size() && u > workload_.tenants[tenant].share) {
       u -= workload_.tenants[tenant++].share;
     }
-    return task_sizes(cursor, workload_, tenant, kSeed);
+    ArrivalCursor cursor;
+    cursor.count = count_;
+    return task_sizes(cursor, workload_, tenant, kSeed, ahead_[tenant]);
   }
 
   static constexpr Seed kSeed{0xCA9AC117};  // any fixed one: capacity belongs to no run
   const NodeSettings& settings_;
   const Workload& workload_;
+  std::vector<DrawnAhead<TaskSizes>> ahead_;  // [tenant]
   double total_share_ = 0;
   std::uint32_t count_ = 0;
 };

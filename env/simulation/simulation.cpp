@@ -28,6 +28,7 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       events_(scenario.nodes() + scenario.workload.tenants.size() + 1),
       health_(scenario.nodes()),
       up_(scenario.nodes(), 1),
+      sizes_ahead_(scenario.workload.tenants.size()),
       ledger_(scenario.nodes()),
       board_(scenario, seed, reporting),
       estimates_(scenario, seed),
@@ -116,15 +117,17 @@ void Simulation::handle(std::size_t slot, Phase phase, Observer* observer) {
     case Phase::offer:
       release_held();
       schedule_offer();
-      deciding_ = offer();
+      deciding_ = !ready_.empty() && offer(view_of(ready_.head()));
       return;
-    case Phase::plan: {
-      const NodeId n = node_id(slot - 1);
-      before_change(n);
-      nodes_[index(n)].catch_up(context(n), now_);
-      reschedule(n);
-    }
+    case Phase::plan:
+      return make_plans(node_id(slot - 1));
   }
+}
+
+void Simulation::make_plans(NodeId n) {
+  before_change(n);
+  nodes_[index(n)].catch_up(context(n), now_);
+  reschedule(n);
 }
 
 void Simulation::collect_outputs(NodeId n, Observer* observer) {
@@ -158,7 +161,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   ArrivalCursor& cursor = arrivals_[tenant];
   const auto t = static_cast<std::uint32_t>(tenant);
   const Workload& workload = scenario_->workload;
-  const TaskSizes sizes = task_sizes(cursor, workload, t, seed_);
+  const TaskSizes sizes = task_sizes(cursor, workload, t, seed_, sizes_ahead_[tenant]);
   const TaskSlot slot = new_task();
   Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
@@ -183,30 +186,25 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
     end_task(slot, Outcome::rejected_too_long, observer);
     return;
   }
-  make_ready(slot);
+  const TaskView view = make_ready(slot);
   // Others that arrive in this instant join the queue before its head is chosen.
   if (events_.first_time() > now_ ||
       events_.first_phase() > static_cast<std::uint8_t>(Phase::offer)) {
-    deciding_ = offer();
+    deciding_ = offer(ready_.head() == slot ? view : view_of(ready_.head()));
   } else {
     offer_at(now_);
   }
 }
 
 // Asks about the head of the ready queue if anybody may take it.
-bool Simulation::offer() {
-  if (ready_.empty()) {
-    return false;
-  }
-  const TaskSlot head = ready_.head();
-  const Task& task = tasks_[index(head)];
-  if (!anybody_takes(task.prompt_tokens) && !scenario_->dispatch.allow_rejection) {
+bool Simulation::offer(const TaskView& head) {
+  if (!anybody_takes(head.prompt_tokens) && !scenario_->dispatch.allow_rejection) {
     return false;
   }
   decision_.kind = DecisionKind::dispatch;
   decision_.now = now_;
   decision_.index = counts_.decisions;
-  decision_.task = view_of(head);
+  decision_.task = head;
   decision_.legal = legal();
   charge_until_now();
   return true;
@@ -383,12 +381,13 @@ TaskSlot Simulation::new_task() {
   return static_cast<TaskSlot>(tasks_.size() - 1);
 }
 
-void Simulation::make_ready(TaskSlot slot) {
+TaskView Simulation::make_ready(TaskSlot slot) {
   tasks_[index(slot)].state = TaskState::ready;
   const TaskView task = view_of(slot);
   const double key = ordering_(task);
   requests_[index(slot)].priority = key;
   ready_.push({key, task.ready, task.address, slot});
+  return task;
 }
 
 // Held tasks whose time has come are offered again.
@@ -466,9 +465,10 @@ void Simulation::schedule_arrival(std::size_t tenant) {
 void Simulation::refresh_open(NodeId n) {
   const std::size_t i = index(n);
   const bool open = up_[i] != 0 && ledger_.in_flight[i] < scenario_->dispatch.window;
-  open_nodes_ += open ? 1 : 0;
-  open_nodes_ -= open_[i];
-  open_[i] = open ? 1 : 0;
+  if (open != (open_[i] != 0)) {
+    open_nodes_ = open ? open_nodes_ + 1 : open_nodes_ - 1;
+    open_[i] = open ? 1 : 0;
+  }
 }
 
 // Whether a node is open for a prompt of this length; chooses what legal() shows.

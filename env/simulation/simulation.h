@@ -153,13 +153,14 @@ class Simulation {
   [[noreturn]] void tell_how_to_repeat(const InternalFault&) const;
   void handle(std::size_t slot, Phase phase, Observer* observer);
   void collect_outputs(NodeId n, Observer* observer);
+  void make_plans(NodeId n);
   void arrive(std::size_t tenant, Observer* observer);
-  bool offer();
+  bool offer(const TaskView& head);
   void end_task(TaskSlot slot, Outcome outcome, Observer* observer);
   void send(TaskSlot slot, NodeId n);
   void returned(TaskSlot slot, NodeId n);
   TaskSlot new_task();
-  void make_ready(TaskSlot slot);
+  TaskView make_ready(TaskSlot slot);
   void release_held();
   void schedule_offer();
   void offer_at(Time at) { events_.set(kOfferSlot, at, static_cast<std::uint8_t>(Phase::offer)); }
@@ -199,13 +200,14 @@ class Simulation {
   OrderingKey ordering_;
   Time now_;
   WinnerTree events_;
-  std::vector<Node> nodes_;              // [node]
-  std::vector<Health> health_;           // [node]
-  std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
-  std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
-  std::vector<ArrivalCursor> arrivals_;  // [tenant]
-  Piecewise<Task> tasks_;                // [slot]
-  Piecewise<Request> requests_;          // [slot]
+  std::vector<Node> nodes_;                         // [node]
+  std::vector<Health> health_;                      // [node]
+  std::vector<std::uint8_t> up_;                    // [node] as the dispatcher knows
+  std::vector<std::int32_t> too_long_;              // [node] the shortest prompt that it refuses
+  std::vector<ArrivalCursor> arrivals_;             // [tenant]
+  std::vector<DrawnAhead<TaskSizes>> sizes_ahead_;  // [tenant]
+  Piecewise<Task> tasks_;                           // [slot]
+  Piecewise<Request> requests_;                     // [slot]
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
   std::int32_t longest_prompt_ = 0;  // that some node takes

@@ -101,13 +101,16 @@ void spend(ArrivalCursor& cursor, const Clock& clock, double gap_ps, Time end) {
 }
 
 /// The gap before arrival number `count`, on the operational clock.
-double draw_gap(const ArrivalCursor& cursor, const Clock& clock) {
-  const Draw draw{clock.seed, Purpose::arrival, object_address(clock.tenant, cursor.count)};
+double draw_gap(ArrivalCursor& cursor, const Clock& clock) {
   if (clock.process->kind == ArrivalProcess::Kind::deterministic) {
     // The first stands anywhere in its gap, so that seeds differ and the process is stationary.
+    const Draw draw{clock.seed, Purpose::arrival, object_address(clock.tenant, 0)};
     return cursor.count == 0 ? clock.gap_ps * draw.uniform() : clock.gap_ps;
   }
-  return clock.gap_ps * draw.exponential();
+  return clock.gap_ps * cursor.gaps.at(clock.seed, cursor.count, [&](std::uint32_t first) {
+    return LaneDraw{clock.seed, Purpose::arrival, object_address(clock.tenant, first)}
+        .exponential();
+  });
 }
 
 std::int64_t scaled(const Workload& workload, std::size_t row) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "env/base/math.h"
 #include "env/workload/workload.h"
@@ -13,14 +14,46 @@ std::int32_t to_tokens(double value, std::int32_t min, std::int32_t max) {
   return static_cast<std::int32_t>(clamped + 0.5);
 }
 
-std::int32_t predict(std::int32_t output_tokens, const Workload& workload, Seed seed,
-                     TaskAddress at) {
-  if (workload.length_error <= 0) {
-    return output_tokens;
+using Tokens = std::array<std::int32_t, math::kLanes>;
+
+constexpr std::int32_t kLongest = 1 << 30;
+
+/// exp(sigma z) of normal deviates z.
+math::Lanes lognormal(double sigma, const LaneDraw& draw) {
+  math::Lanes x = draw.normal();
+  for (double& lane : x) {
+    lane *= sigma;
   }
-  const Draw draw{seed, Purpose::predicted_length, at};
-  const double factor = math::exp(workload.length_error * draw.normal());
-  return to_tokens(static_cast<double>(output_tokens) * factor, 1, 1 << 30);
+  return math::exp(x);
+}
+
+std::array<TaskSizes, math::kLanes> sizes_ahead(const ArrivalCursor& cursor,
+                                                const Workload& workload, std::uint32_t tenant,
+                                                Seed seed) {
+  const TaskAddress first = object_address(tenant, cursor.count);
+  std::array<TaskSizes, math::kLanes> ahead;
+  if (workload.trace.empty()) {
+    const Tenant& t = workload.tenants[tenant];
+    const Tokens prompts = t.prompt_tokens.samples({seed, Purpose::prompt_length, first});
+    const Tokens outputs = t.output_tokens.samples({seed, Purpose::output_length, first});
+    for (std::size_t i = 0; i < math::kLanes; ++i) {
+      ahead[i] = {prompts[i], outputs[i], outputs[i], kNoPath};
+    }
+  } else {
+    const std::size_t rows = std::min(math::kLanes, workload.trace.size() - cursor.row);
+    for (std::size_t i = 0; i < rows; ++i) {
+      const TraceRow& row = workload.trace[cursor.row + i];
+      ahead[i] = {row.prompt_tokens, row.output_tokens, row.output_tokens, row.path};
+    }
+  }
+  if (workload.length_error > 0) {
+    const math::Lanes factors =
+        lognormal(workload.length_error, {seed, Purpose::predicted_length, first});
+    for (std::size_t i = 0; i < math::kLanes; ++i) {
+      ahead[i].predicted_tokens = to_tokens(ahead[i].output_tokens * factors[i], 1, kLongest);
+    }
+  }
+  return ahead;
 }
 
 }  // namespace
@@ -39,21 +72,27 @@ std::int32_t LengthDistribution::sample(const Draw& draw) const {
   return min;
 }
 
-TaskSizes task_sizes(const ArrivalCursor& cursor, const Workload& workload, std::uint32_t tenant,
-                     Seed seed) {
-  const TaskAddress at = object_address(tenant, cursor.count);
-  TaskSizes sizes;
-  if (workload.trace.empty()) {
-    const Tenant& t = workload.tenants[tenant];
-    sizes.prompt_tokens = t.prompt_tokens.sample({seed, Purpose::prompt_length, at});
-    sizes.output_tokens = t.output_tokens.sample({seed, Purpose::output_length, at});
-  } else {
-    sizes.prompt_tokens = workload.trace[cursor.row].prompt_tokens;
-    sizes.output_tokens = workload.trace[cursor.row].output_tokens;
-    sizes.path = workload.trace[cursor.row].path;
+Tokens LengthDistribution::samples(const LaneDraw& draw) const {
+  Tokens tokens{};
+  if (kind == Kind::lognormal) {
+    const math::Lanes factors = lognormal(sigma, draw);
+    for (std::size_t i = 0; i < math::kLanes; ++i) {
+      tokens[i] = to_tokens(value * factors[i], min, max);
+    }
+    return tokens;
   }
-  sizes.predicted_tokens = predict(sizes.output_tokens, workload, seed, at);
-  return sizes;
+  Draw one{draw.seed, draw.purpose, draw.first};
+  for (std::int32_t& t : tokens) {
+    t = sample(one);
+    ++one.at.workflow;
+  }
+  return tokens;
+}
+
+TaskSizes task_sizes(const ArrivalCursor& cursor, const Workload& workload, std::uint32_t tenant,
+                     Seed seed, DrawnAhead<TaskSizes>& ahead) {
+  return ahead.at(seed, cursor.count,
+                  [&](std::uint32_t) { return sizes_ahead(cursor, workload, tenant, seed); });
 }
 
 }  // namespace yardmaster

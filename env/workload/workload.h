@@ -2,6 +2,7 @@
 // of an arrival process is an ArrivalCursor, a value inside the world.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct LengthDistribution {
 
   /// The value at this address; pure.
   [[nodiscard]] std::int32_t sample(const Draw&) const;
+  /// The same for tasks in a row.
+  [[nodiscard]] std::array<std::int32_t, math::kLanes> samples(const LaneDraw&) const;
 };
 
 /// How gaps between arrivals are made. Rates are relative: Workload::rate scales them.
@@ -84,6 +87,7 @@ struct ArrivalCursor {
   std::uint32_t row = 0;     // trace: its row
   Time state_end;            // bursty: when the state changes
   std::uint32_t states = 0;  // bursty: states so far; odd is a burst
+  DrawnAhead<double> gaps;   // exponential deviates
 };
 
 /// The trace window that a seed chooses.
@@ -92,7 +96,10 @@ std::uint32_t trace_window(const Workload&, Seed);
 ArrivalCursor first_arrival(const Workload&, std::uint32_t tenant, Seed, Time end);
 /// Moves to the following arrival.
 void next_arrival(ArrivalCursor&, const Workload&, std::uint32_t tenant, Seed, Time end);
-/// Sizes of the task that `cursor` stands at. Pure in (workload, tenant, cursor, seed).
-TaskSizes task_sizes(const ArrivalCursor&, const Workload&, std::uint32_t tenant, Seed);
+/// Sizes of the task that `cursor` stands at, and on the way those of the next ones. Pure in
+/// (workload, tenant, cursor, seed). REQUIRES that what was drawn ahead is of this workload and
+/// tenant.
+TaskSizes task_sizes(const ArrivalCursor&, const Workload&, std::uint32_t tenant, Seed,
+                     DrawnAhead<TaskSizes>&);
 
 }  // namespace yardmaster

@@ -98,6 +98,22 @@ TEST(Draw, ExponentialHasMeanAndVarianceOne) {
   EXPECT_NEAR(centred / kDraws, 1, 5 * std::sqrt(8.0) / 1000);  // fourth central moment 9
 }
 
+// Half a million lanes, tails of the normal among them; and the last workflow numbers, where the
+// count begins again.
+TEST(LaneDraw, GivesTheBitsOfSingleDraws) {
+  for (std::uint32_t first = 0xFFFFFFFAU; first != 500'002; first += math::kLanes) {
+    const LaneDraw draw{{42}, Purpose::output_length, {3, first, 1, 2, 5, 4}};
+    const math::Lanes uniform = draw.uniform(), normal = draw.normal(),
+                      exponential = draw.exponential();
+    for (std::uint32_t i = 0; i < math::kLanes; ++i) {
+      const Draw one{{42}, Purpose::output_length, {3, first + i, 1, 2, 5, 4}};
+      ASSERT_EQ(uniform[i], one.uniform()) << first + i;
+      ASSERT_EQ(normal[i], one.normal()) << first + i;
+      ASSERT_EQ(exponential[i], one.exponential()) << first + i;
+    }
+  }
+}
+
 TEST(Draw, BelowIsUniformOverItsRange) {
   std::array<int, 7> counts{};
   for (std::uint32_t i = 0; i < 700'000; ++i) {
