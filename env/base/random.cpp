@@ -28,7 +28,6 @@ constexpr std::uint64_t kLow = 0xFFFFFFFFU;
 Pair product(Pair x, std::uint32_t m) {
 #ifdef __SSE2__
   // One instruction, which the compiler does not find by itself.
-  // NOLINTNEXTLINE(portability-simd-intrinsics): other machines have the line below
   return reinterpret_cast<Pair>(_mm_mul_epu32(reinterpret_cast<__m128i>(x), _mm_set1_epi64x(m)));
 #else
   return (x & kLow) * m;
