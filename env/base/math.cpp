@@ -59,7 +59,7 @@ double polynomial(const std::array<double, N>& coefficients, double x) {
 }
 
 /// log of mantissa * 2^k; `k` as a double.
-double log_of(double mantissa, double k) {
+inline double log_of(double mantissa, double k) {
   // log(1 + f) = 2 artanh(s) with s = f / (2 + f), and 2 s = f - s f; so the large term, f, is
   // exact. |s| < 0.172: the eleventh term of the series is below 2^-57 of the sum.
   constexpr std::array<double, 10> kArtanh = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,
@@ -77,7 +77,7 @@ struct Sixteenths {
   double growth;  // exp(r) - 1
 };
 
-Sixteenths sixteenths(double x) {
+inline Sixteenths sixteenths(double x) {
   // Rounded by the adder: the sign of x is often anybody's guess, and a branch on it costs more
   // than the rest.
   const double n = (x * (16 * kLog2E) + kWholeNumbers) - kWholeNumbers;
@@ -99,7 +99,7 @@ constexpr std::array<double, 16> kRoots = {
     0x1.AE89F995AD3ADp+0, 0x1.C199BDD85529Cp+0, 0x1.D5818DCFBA487p+0, 0x1.EA4AFA2A490DAp+0};
 
 /// exp(r) 2^((n mod 16) / 16).
-double root_times_growth(std::int64_t n, double growth) {
+inline double root_times_growth(std::int64_t n, double growth) {
   const double root = kRoots[static_cast<std::size_t>(n & 15)];
   return root + root * growth;
 }
@@ -108,7 +108,7 @@ double root_times_growth(std::int64_t n, double growth) {
 // tails down to p = e^-25, and for what is beyond.
 constexpr double kCentral = 0.425;
 
-double central_quantile(double q) {
+inline double central_quantile(double q) {
   constexpr std::array<double, 8> kAbove = {3.3871328727963666080e0, 1.3314166789178437745e2,
                                             1.9715909503065514427e3, 1.3731693765509461125e4,
                                             4.5921953931549871457e4, 6.7265770927008700853e4,

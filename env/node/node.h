@@ -209,7 +209,7 @@ class Node {
   void start_segment(const NodeContext&, Time now, bool preempted);
   void begin_segment();
   void start_mixed(const NodeContext&);
-  void start_decode(const NodeContext&, bool preempted);
+  void start_decode(const NodeContext&, bool single);
   [[nodiscard]] std::int64_t longest_context(const NodeContext&);
   void emit_joining(const NodeContext&, Time step_end);
   void link(const NodeContext&, TaskSlot);

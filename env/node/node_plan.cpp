@@ -96,11 +96,9 @@ void Node::close_segment(const NodeContext& context) {
   if (steps_ == 0) {
     return;
   }
-  const int ahead = context.settings.steps_in_flight;
-  const Time last_start = ahead == 1 ? segment_end_ - segment_.step(steps_ - 1) : natural_plan_;
-  opportunity_ = ahead == 1    ? last_start
-                 : steps_ >= 2 ? last_start - segment_.step(steps_ - 2)
-                               : last_step_start_;
+  const Time last_start = segment_end_ - segment_.step(steps_ - 1);
+  const Time one_before = steps_ >= 2 ? last_start - segment_.step(steps_ - 2) : last_step_start_;
+  opportunity_ = context.settings.steps_in_flight == 1 ? last_start : one_before;
   last_step_start_ = last_start;
   end_ = segment_end_;
   count_segment();
@@ -471,7 +469,10 @@ inline void Node::start_segment(const NodeContext& context, Time now, bool preem
   if (mixed_) {
     start_mixed(context);
   } else if (decodes_ + extra_decodes_ > 0) {
-    start_decode(context, preempted);
+    // After a preemption the next step admits again; the chunk of a prompt under way found no
+    // budget. The head of the queue may be let in by what a sharer publishes next.
+    start_decode(context, preempted || irregular_ || extra_decodes_ > 0 || prefilling_ != kNoTask ||
+                              rivals_ > 0 || head_waits_for_sharer_);
   } else {
     steps_ = 0;
     idle_ = now >= end_ && !preempted;  // a head of the queue that never fits waits for ever
@@ -511,7 +512,7 @@ inline void Node::start_mixed(const NodeContext& context) {
   set_steps(context.settings, steps);
 }
 
-inline void Node::start_decode(const NodeContext& context, bool preempted) {
+inline void Node::start_decode(const NodeContext& context, bool single) {
   const NodeSettings& settings = context.settings;
   const StepCost& cost = settings.cost[cost_level_];
   const std::int32_t decodes = decodes_ + extra_decodes_;
@@ -519,10 +520,7 @@ inline void Node::start_decode(const NodeContext& context, bool preempted) {
   const DecodeRun run =
       cost.decode_run(decodes, decodes_ * step_ + offset_sum_ + extra_context_, longest);
   segment_ = run.segment;
-  // After a preemption the next step admits again; the chunk of a prompt under way found no budget.
-  // The head of the queue may be let in by what a sharer publishes next.
-  if (preempted || irregular_ || extra_decodes_ > 0 || prefilling_ != kNoTask || rivals_ > 0 ||
-      head_waits_for_sharer_) {
+  if (single) {
     set_steps(settings, 1);
     return;
   }

@@ -42,6 +42,7 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       returned_since_(scenario.nodes()) {
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
+    settings_.push_back(&settings);
     nodes_.emplace_back(node_id(i), settings, hears_kv_events_);
     too_long_.push_back(settings.max_model_len);
     longest_prompt_ = std::max(longest_prompt_, settings.max_model_len - 1);
@@ -269,7 +270,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   before_change(n);
   Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
-  const NodeSettings& settings = scenario_->kind(n).settings;
+  const NodeSettings& settings = *settings_[index(n)];
   const Network& network = scenario_->network;
   task.state = TaskState::sent;
   task.node = n;
@@ -554,7 +555,7 @@ NodeState Simulation::node_state(NodeId n) {
   Node& node = nodes_[index(n)];
   before_change(n);
   node.catch_up_before(context(n), now_);
-  const NodeSettings& settings = scenario_->kind(n).settings;
+  const NodeSettings& settings = *settings_[index(n)];
   const NodeLoad load = node.load(settings, requests_.items, now_);
   return {health_[index(n)].alive, load.running, load.waiting,
           static_cast<double>(load.used_blocks) / settings.usable_blocks, node.counters()};

@@ -143,8 +143,7 @@ class Simulation {
     return 1 + node_count() + tenant;
   }
   [[nodiscard]] NodeContext context(NodeId n) {
-    return {scenario_->kind(n).settings, requests_.items, facts_, nullptr,
-            &scenario_->workload.paths};
+    return {*settings_[index(n)], requests_.items, facts_, nullptr, &scenario_->workload.paths};
   }
 
   // The loop (simulation.cpp).
@@ -200,6 +199,7 @@ class Simulation {
   OrderingKey ordering_;
   Time now_;
   WinnerTree events_;
+  std::vector<const NodeSettings*> settings_;       // [node] of the scenario
   std::vector<Node> nodes_;                         // [node]
   std::vector<Health> health_;                      // [node]
   std::vector<std::uint8_t> up_;                    // [node] as the dispatcher knows
