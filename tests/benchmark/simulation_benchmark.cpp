@@ -1,29 +1,40 @@
-// Speed of the kernel: whole runs under round robin, and copies of a busy world. The loops that
-// time need a Simulation and nothing else.
+// Speed of the kernel: whole runs under round robin beside the bare loop, and copies of a busy
+// world. The loops that time need a Simulation and nothing else.
 #include "env/simulation/simulation.h"
 
 #include <benchmark/benchmark.h>
 #include <malloc.h>
+#include <unistd.h>
 
-#include <memory>
+#include <filesystem>
+#include <fstream>
 #include <string>
+#include <vector>
 
 #include "env/base/random.h"
 #include "env/scenario/load.h"
 #include "env/simulation/metrics.h"
 #include "policies/policy.h"
+#include "tests/benchmark/bare_loop.h"
 
 namespace yardmaster {
 namespace {
 
-/// `nodes` equal nodes for `seconds` under the workload of a YAML mapping.
+const char* const kScenarioPath = YARDMASTER_SOURCE_DIR "/scenarios/benchmark.yaml";
+
+/// The section of `nodes` equal nodes.
+std::string nodes_of(std::int64_t nodes, bool caching) {
+  return "nodes:\n  - count: " + std::to_string(nodes) +
+         "\n    gpu: h100-sxm\n    model: llama-3.1-8b\n    engine: {enable_prefix_caching: " +
+         (caching ? "true" : "false") + "}\n";
+}
+
+/// Equal nodes for `seconds` under the workload of a YAML mapping.
 Scenario scenario_of(std::int64_t nodes, double seconds, const std::string& workload,
                      bool caching = false) {
-  const std::string text =
-      "duration: " + std::to_string(seconds) + " s\nnodes:\n  - count: " + std::to_string(nodes) +
-      "\n    gpu: h100-sxm\n    model: llama-3.1-8b\n    engine: {enable_prefix_caching: " +
-      (caching ? "true" : "false") + "}\nworkload: " + workload + "\n";
-  return load_scenario_text(text, YARDMASTER_SOURCE_DIR "/scenarios/benchmark.yaml");
+  const std::string text = "duration: " + std::to_string(seconds) + " s\n" +
+                           nodes_of(nodes, caching) + "workload: " + workload + "\n";
+  return load_scenario_text(text, kScenarioPath);
 }
 
 /// Generated conversations at `load` of the nodes' capacity.
@@ -77,6 +88,62 @@ void whole_runs(benchmark::State& state, const Scenario& scenario, Extras extras
   state.counters["mean_batch"] =
       static_cast<double>(work.decode_tokens) / static_cast<double>(work.steps);
 }
+
+// ---- the same requests in both loops -----------------------------------------------------------
+
+/// Conversations at load 0.7 of the bare loop's nodes; 200 a node at least, for it must fill.
+std::vector<bare::Arrival> requests_for(std::int64_t nodes) {
+  const auto count = static_cast<std::uint32_t>(std::max<std::int64_t>(16'000, 200 * nodes));
+  std::vector<bare::Arrival> arrivals = bare::conversation(count, 1);
+  bare::scale_to_load(arrivals, 0.7, static_cast<std::uint32_t>(nodes), bare::example_node());
+  return arrivals;
+}
+
+void bare_loop(benchmark::State& state) {
+  const std::vector<bare::Arrival> arrivals = requests_for(state.range(0));
+  const bare::NodeCosts costs = bare::example_node();
+  bare::Result result;
+  for (auto _ : state) {
+    result = bare::run(arrivals, static_cast<std::uint32_t>(state.range(0)), costs);
+    benchmark::DoNotOptimize(result.checksum);
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(arrivals.size()));
+  state.counters["events_per_request"] =
+      static_cast<double>(result.events) / static_cast<double>(arrivals.size());
+}
+BENCHMARK(bare_loop)->Arg(8)->Arg(1024)->Unit(benchmark::kMillisecond);
+
+/// Those requests as a trace, at load 0.7 of these nodes.
+Scenario replay(std::int64_t nodes) {
+  const std::filesystem::path trace =
+      std::filesystem::temp_directory_path() / ("yardmaster_benchmark_" + std::to_string(getpid()));
+  std::ofstream out(trace);
+  out << "TIMESTAMP,ContextTokens,GeneratedTokens\n" << std::fixed;
+  for (const bare::Arrival& a : requests_for(nodes)) {
+    out << a.at.seconds() << ',' << a.prompt_tokens << ',' << a.output_tokens << '\n';
+  }
+  out.close();
+  Scenario scenario = load_scenario_text(
+      nodes_of(nodes, false) + "workload: {load: 0.7, trace: " + trace.string() + "}\n",
+      kScenarioPath);
+  std::filesystem::remove(trace);
+  return scenario;
+}
+
+void same_requests(benchmark::State& state, Extras extras) {
+  whole_runs(state, replay(state.range(0)), extras);
+}
+BENCHMARK_CAPTURE(same_requests, blind, {.views = false})
+    ->Arg(8)
+    ->Arg(1024)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(same_requests, views, {})->Arg(8)->Arg(1024)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(same_requests, views_and_rows, {.rows = true})
+    ->Arg(8)
+    ->Arg(1024)
+    ->Unit(benchmark::kMillisecond);
+
+// ---- generated requests ------------------------------------------------------------------------
 
 constexpr double kRequests = 100'000;     // of a run, about
 constexpr double kRequestsPerNode = 6.2;  // a second at load 0.7, about
