@@ -40,17 +40,20 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
                    [&](NodeId a, NodeId b) { return phase_[index(a)] < phase_[index(b)]; });
 }
 
-NodeId ReportBoard::next_in_turn(Time now) {
+// After a report was shown. A round that is over and skipped reports goes on not where it ended,
+// but where times fall back.
+void ReportBoard::find_next_in_turn(Time now) {
+  const std::size_t nodes = turn_.size();
+  const auto next = [nodes](std::size_t turn) { return turn + 1 < nodes ? turn + 1 : 0; };
   const auto arrival = [&](std::size_t turn) { return next_arrival_[index(turn_[turn])]; };
+  std::size_t before = next_in_turn_;
+  next_in_turn_ = next(before);
   if (arrival(next_in_turn_) > now) {
-    // After a round that skipped reports the next in turn is not where the round ended, but where
-    // times fall back.
-    const std::size_t nodes = turn_.size();
-    while (arrival(next_in_turn_) > arrival((next_in_turn_ + nodes - 1) % nodes)) {
-      next_in_turn_ = (next_in_turn_ + 1) % nodes;
+    while (arrival(next_in_turn_) > arrival(before)) {
+      before = next_in_turn_;
+      next_in_turn_ = next(before);
     }
   }
-  return arrival(next_in_turn_) <= now ? turn_[next_in_turn_] : kNoNode;
 }
 
 // The last report taken at or before `t`; -1 for none.
@@ -92,6 +95,16 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
                            std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
   const std::int64_t last = last_by(i, t, last_taken_[i] + 1);
+  const auto take = [&](Snapshot& kept, std::int64_t k) {
+    node.catch_up_before(context, taken_at(i, k));
+    kept = {k, sent, returned, node.load(context.settings, context.requests, taken_at(i, k))};
+  };
+  if (up && loss_ <= 0 && taken_at(i, last) + delay_ <= t) {
+    take(arrived_[i], last);  // as mostly: it supersedes all that were before
+    last_taken_[i] = last;
+    next_taken_[i] = taken_at(i, last + 1);
+    return;
+  }
   const std::int64_t arrived = last_by(i, t - delay_, shown_[i]);
   keep_arrived(i, arrived);
   // Older ones than the newest that has arrived by `t` are superseded: nobody will read them.
@@ -103,10 +116,7 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
     if (lost(i, k)) {
       continue;
     }
-    const Time at = taken_at(i, k);
-    node.catch_up_before(context, at);
-    Snapshot& kept = k <= arrived ? arrived_[i] : slot(i, k);
-    kept = {k, sent, returned, node.load(context.settings, context.requests, at)};
+    take(k <= arrived ? arrived_[i] : slot(i, k), k);
   }
   last_taken_[i] = last;
   next_taken_[i] = taken_at(i, last + 1);
@@ -115,12 +125,14 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
 void ReportBoard::show(NodeId n, Time now) {
   const std::size_t i = index(n);
   const std::int64_t newest = last_by(i, now - delay_, shown_[i] + 1);
-  keep_arrived(i, newest);
+  if (arrived_[i].report < newest) {
+    keep_arrived(i, newest);
+  }
   if (arrived_[i].report > shown_[i]) {
     show(n, arrived_[i]);
   }
   next_arrival_[i] = taken_at(i, newest + 1) + delay_;
-  next_in_turn_ = next_in_turn_ + 1 < turn_.size() ? next_in_turn_ + 1 : 0;
+  find_next_in_turn(now);
 }
 
 void ReportBoard::show(NodeId n, const Snapshot& s) {

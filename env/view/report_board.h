@@ -32,8 +32,9 @@ class ReportBoard {
                 std::int64_t returned);
   /// A node of which a newer report than the one shown may have arrived by `now`: `show` it, and
   /// ask again until kNoNode. O(1).
-  [[nodiscard]] NodeId next_stale(Time now) {
-    return reporting_ == Reporting::read ? next_in_turn(now) : kNoNode;
+  [[nodiscard]] NodeId next_stale(Time now) const {
+    const NodeId next = turn_[next_in_turn_];
+    return next_arrival_[index(next)] <= now ? next : kNoNode;
   }
   /// Shows the newest report that has arrived by `now`. REQUIRES that `n` is next_stale(now), and
   /// snapshots up to then.
@@ -68,7 +69,7 @@ class ReportBoard {
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t) const;
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t, std::int64_t guess) const;
   [[nodiscard]] bool lost(std::size_t node, std::int64_t report) const;
-  [[nodiscard]] NodeId next_in_turn(Time now);
+  void find_next_in_turn(Time now);
   void keep_arrived(std::size_t node, std::int64_t report);
   void show(NodeId n, const Snapshot&);
   [[nodiscard]] Snapshot& slot(std::size_t node, std::int64_t report) {
@@ -84,7 +85,8 @@ class ReportBoard {
   std::vector<Duration> phase_;  // [node]
   std::vector<std::int64_t> last_taken_, shown_;  // [node] report numbers; -1: none
   std::vector<Time> next_taken_, next_arrival_;   // [node]
-  // Reports arrive in turn, in the order of their phases: the next is that of turn_[next_in_turn_].
+  // Reports arrive in turn, in the order of their phases: the next, or one of those that are due,
+  // is that of turn_[next_in_turn_].
   std::vector<NodeId> turn_;
   std::size_t next_in_turn_ = 0;
   std::vector<Snapshot> snapshots_;  // [node][depth_]: under way when last taken
