@@ -303,8 +303,6 @@ class Node {
   std::vector<TaskSlot> joining_;   // their last chunk is in the step under way
   std::vector<Leaving> leaving_;    // last token sampled, seat and blocks not yet free
   std::vector<Cancel> cancels_;     // at the next plan
-  // Prefix caching. free_blocks_ leads; the cache takes blocks when it is changed or looked at.
-  PrefixCache cache_;
   std::int32_t sharers_ = 0, rivals_ = 0;  // running requests with these flags
   bool unseen_ = false;                    // the last planned step had not ended at the last plan
   bool planned_seen_ = false;              // nor had any when that step was planned: false
@@ -314,6 +312,8 @@ class Node {
   Ring<Delivery> mailbox_;           // on their way or not yet seen, by time
   Ring<NodeOutput> outputs_;         // decided and not yet collected, by time
   NodeCounters counters_;
+  // Prefix caching. free_blocks_ leads; the cache takes blocks when it is changed or looked at.
+  PrefixCache cache_;
 };
 
 }  // namespace yardmaster

@@ -9,7 +9,9 @@ namespace yardmaster {
 
 // The engine's schedule() call at `now`, after the outputs that are known by then.
 void Node::plan(const NodeContext& context, Time now) {
-  cache_.set_time(now);
+  if (context.settings.enable_prefix_caching) {
+    cache_.set_time(now);
+  }
   close_segment(context);
   const bool drained = now >= end_;
   unseen_ = !drained;
