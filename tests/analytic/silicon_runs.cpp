@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <map>
 #include <sstream>
@@ -53,25 +54,54 @@ std::vector<Row> read_table(const std::string& path) {
   return rows;
 }
 
+/// A row that cannot be replayed, and why.
+struct LeftOut {
+  std::string why;
+};
+
+using Names = std::map<std::string, std::string>;
+
+/// The catalogue's name for a cell of the table.
+const std::string& known(const Names& names, const Row& row, const std::string& column) {
+  const auto found = names.find(row.at(column));
+  if (found == names.end()) {
+    throw LeftOut{column + " " + row.at(column)};
+  }
+  return found->second;
+}
+
+/// `meta-llama/Llama-3.1-8B-Instruct` is llama-3.1-8b.
+std::string base_model(std::string name) {
+  name.erase(0, name.find('/') + 1);
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
+  const std::string tuned = "-instruct";
+  return name.ends_with(tuned) ? name.substr(0, name.size() - tuned.size()) : name;
+}
+
 MeasuredRun run_of(const Row& row) {
-  const bool large = row.at("model").find("70B") != std::string::npos;
-  const bool h200 = row.at("system") == "h200_sxm";
-  const std::string& engine = row.at("engine");
+  static const Names gpus = {
+      {"h100_sxm", "h100-sxm"},      {"h200_sxm", "h200-sxm"},       {"b200_sxm", "b200-sxm"},
+      {"a100_sxm", "a100-80gb-sxm"}, {"a100_pcie", "a100-80gb-sxm"}, {"l40s", "l40s"},
+      {"mi300x", "mi300x"}};
+  static const Names formats = {
+      {"unstated", ""}, {"bf16", ""}, {"bfloat16", ""}, {"fp8", "-fp8"}, {"fp8_block", "-fp8"}};
+  static const Names engines = {
+      {"vllm", "vllm-2025-10"}, {"sglang", "sglang-0.5.6"}, {"trtllm", "tensorrt-llm-1.0"}};
   MeasuredRun run;
-  run.gpu = h200 ? "h200-sxm" : "h100-sxm";
-  run.model = large ? "llama-3.1-70b" : "llama-3.1-8b";
-  run.model += row.at("dtype").find("fp8") == 0 ? "-fp8" : "";
-  run.engine = "vllm-2025-10";
-  if (engine == "sglang") {
-    run.engine = "sglang-0.5.6";
-  } else if (engine == "trtllm" && !h200) {
-    run.engine = "tensorrt-llm-1.0";
-  } else if (engine == "trtllm") {  // another version, with kernels and a KV format of its own
-    run.engine = "tensorrt-llm-2025-10";
+  run.gpu = known(gpus, row, "system");
+  run.model = base_model(row.at("model")) + known(formats, row, "dtype");
+  run.engine = known(engines, row, "engine");
+  if (row.at("engine") == "trtllm" && run.gpu == "h200-sxm") {
+    run.engine = "tensorrt-llm-2025-10";  // with kernels and a KV format of its own
     run.gpu += "-trtllm";
     run.model += "-kv8";
   }
   run.gpus = std::stoi(row.at("tp"));
+  if (std::stoi(row.at("n_gpu")) != run.gpus) {
+    throw LeftOut{"more than tensor parallelism"};
+  }
   run.prompt_tokens = std::stoi(row.at("isl"));
   run.output_tokens = std::stoi(row.at("osl"));
   run.clients = std::stoi(row.at("concurrency_or_rate"));
@@ -86,6 +116,23 @@ const Spec& entry(const std::vector<CatalogueEntry<Spec>>& entries, const std::s
   const CatalogueEntry<Spec>* found = find_entry(entries, name);
   check(found != nullptr, "the catalogue lacks an entry that a measured run needs");
   return found->spec;
+}
+
+/// Whether the catalogue has what the run needs, and the node room for it.
+void check_replayable(const MeasuredRun& run, const Catalogue& catalogue) {
+  if (find_entry(catalogue.models, run.model) == nullptr) {
+    throw LeftOut{"model " + run.model};
+  }
+  const auto& gpu = entry(catalogue.gpus, run.gpu);
+  const auto& model = entry(catalogue.models, run.model);
+  if (!gpu.runs(model, run.gpus)) {
+    throw LeftOut{"figures of " + run.gpu + " for " + run.model};
+  }
+  const double share = entry(catalogue.engines, run.engine).memory_utilisation;
+  if (usable_kv_blocks(gpu, model, run.gpus, share) * kBlockTokens <
+      run.prompt_tokens + run.output_tokens) {
+    throw LeftOut{"memory of " + run.gpu + " for " + run.model};
+  }
 }
 
 NodeSettings settings_of(const MeasuredRun& run, const Catalogue& catalogue) {
@@ -208,14 +255,18 @@ std::string runs_path() {
   return data + "/silicon/e2e_h100_h200.csv.gz";
 }
 
-std::vector<MeasuredRun> read_dense_runs(const std::string& path) {
-  std::vector<MeasuredRun> runs;
+RunTable read_runs(const std::string& path, const Catalogue& catalogue) {
+  RunTable table;
   for (const Row& row : read_table(path)) {
-    if (row.at("model").find("Llama") != std::string::npos) {
-      runs.push_back(run_of(row));
+    try {
+      const MeasuredRun run = run_of(row);
+      check_replayable(run, catalogue);
+      table.runs.push_back(run);
+    } catch (const LeftOut& left_out) {
+      ++table.left_out[left_out.why];
     }
   }
-  return runs;
+  return table;
 }
 
 Prediction replay(const MeasuredRun& run, const Catalogue& catalogue) {

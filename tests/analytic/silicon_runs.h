@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,13 @@ struct Prediction {
 
 /// Where the published runs lie: $YARDMASTER_DATA, else ../shared/data beside the source tree.
 std::string runs_path();
-/// All runs of dense models; empty when the file does not exist.
-std::vector<MeasuredRun> read_dense_runs(const std::string& path);
+/// What can be replayed, and for each thing that is not known why how many rows cannot.
+struct RunTable {
+  std::vector<MeasuredRun> runs;
+  std::map<std::string, int> left_out;
+};
+/// The runs of models, GPUs and engines of the catalogue; empty when the file does not exist.
+RunTable read_runs(const std::string& path, const Catalogue& catalogue);
 /// Ten requests a client, each sent when the one before it ends. Where lengths vary, all clients
 /// start at once and everything counts, as that benchmark does. Where they are fixed, nothing is
 /// published of the start: each client's first request is cut short, evenly from none to whole, and
