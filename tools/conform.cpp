@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "env/base/check.h"
 #include "tools/command.h"
 #include "tools/recording.h"
 
@@ -139,6 +140,16 @@ Agreement compare(const RecordedCase& c, const Replay& got, std::string& first) 
   return agreement;
 }
 
+/// A case that the node fails in is one that does not agree; the others are still to be replayed.
+Replay replay_all_the_same(const RecordedCase& c, std::string& first) {
+  try {
+    return replay(c);
+  } catch (const InternalFault& fault) {
+    first = fmt::format("  {}\n", fault.what());
+    return {{}, std::vector<RequestOutcome>(c.requests.size())};
+  }
+}
+
 nlohmann::ordered_json json_of(const Agreement& a) {
   return {{"cases", a.cases},       {"agreeing_cases", a.agreeing_cases},
           {"steps", a.steps},       {"agreeing_steps", a.agreeing_steps},
@@ -159,7 +170,7 @@ int conform(const ConformOptions& options) {
     Agreement in_file;
     read_recordings(file, [&](const RecordedCase& c) {
       std::string first;
-      const Agreement agreement = compare(c, replay(c), first);
+      const Agreement agreement = compare(c, replay_all_the_same(c, first), first);
       in_file.add(agreement);
       if (agreement.complete()) {
         return;

@@ -71,8 +71,8 @@ void read_settings(const Json& json, RecordedCase& out) {
   out.entry_cost = {c.at("h1_ps").get<std::int64_t>()};
   out.token_cost = {c.at("tok_ps").get<std::int64_t>()};
   out.context_cost = {c.at("ctx_ps").get<std::int64_t>()};
-  if (out.step_cost.ps < 1) {
-    throw BadInput("cost.h0_ps must be positive");
+  if (out.step_cost.ps + out.entry_cost.ps + out.token_cost.ps < 1) {
+    throw BadInput("cost: a step of one token takes no time");
   }
   n.cost.fill(StepCost::affine(out.step_cost, out.entry_cost, out.token_cost, out.context_cost,
                                {n.max_num_seqs, n.max_num_batched_tokens}));

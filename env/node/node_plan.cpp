@@ -411,10 +411,10 @@ inline void Node::admit(const NodeContext& context, Time now) {
     const std::int32_t tokens = r.prompt_tokens + r.produced;
     const Prefix prefix = caching ? find_prefix(context, r) : Prefix{};
     const std::int32_t chunk = std::min(tokens - prefix.tokens, budget);
+    const std::int32_t whole_sequence =
+        settings.reserve_full_isl ? std::min(tokens, settings.max_model_len) : 0;
     const std::int32_t asked =
-        blocks_for(settings.reserve_full_isl ? std::min(tokens, settings.max_model_len)
-                                             : prefix.tokens + chunk) -
-        prefix.blocks + prefix.idle;
+        blocks_for(std::max(whole_sequence, prefix.tokens + chunk)) - prefix.blocks + prefix.idle;
     if (asked + (running_ > 0 ? settings.watermark_blocks : 0) > available) {
       head_waits_for_sharer_ = sharers_ > 0 && meets_sharer(context, task);
       break;
@@ -501,8 +501,9 @@ inline void Node::start_mixed(const NodeContext& context) {
     // One long prompt alone: its full chunks are a run of equal steps, the last chunk is not in it.
     const Request& r = context.requests[index(prefilling_)];
     std::int64_t limit = (r.prompt_tokens + r.produced - r.computed - 1) / chunk_tokens_;
-    if (rivals_ > 0 || (context.settings.recomputed_output_is_context && r.produced > 0)) {
-      limit = 1;  // others publish too; or its steps are not all of one cost
+    if (rivals_ > 0 || (context.settings.recomputed_output_is_context && r.produced > 0) ||
+        r.prompt_tokens + r.produced >= context.settings.max_model_len) {
+      limit = 1;  // others publish too; its steps are not all of one cost; its last may be cut
     }
     if (!by_finish_.empty()) {
       limit = std::min(limit, by_finish_.front().step() - step_ + 1);

@@ -105,6 +105,35 @@ TEST(Conform, TheNodeAgreesOnEveryStepAndTimeOfOurOwnCases) {
   EXPECT_NE(outcome.printed.find("16 of 16 cases agree"), std::string::npos) << outcome.printed;
 }
 
+/// The trial with every other prompt longer than the model takes, which no server lets in but the
+/// engine plans as far as its length limit.
+Trial with_overlong_prompts(Trial trial) {
+  trial.settings.policy = QueuePolicy::fcfs;  // else two may preempt each other for ever
+  trial.settings.reserve_full_isl = true;
+  BlockHash own = 1'000'000;
+  for (std::size_t i = 0; i < trial.script.size(); i += 2) {
+    ScriptEvent& event = trial.script[i];
+    const auto beyond = static_cast<std::int32_t>((trial.seed + i) % 40) - 1;  // from one short on
+    event.prompt_tokens = trial.settings.max_model_len + beyond;
+    event.output_tokens = 1 + static_cast<std::int32_t>(i % 5);
+    while (event.blocks.size() < static_cast<std::size_t>(event.prompt_tokens / kBlockTokens)) {
+      event.blocks.push_back(++own);
+    }
+  }
+  return trial;
+}
+
+TEST(Conform, PromptsBeyondTheModelsLengthArePlannedAsTheSlowNodeDoes) {
+  std::string lines;
+  for (std::uint64_t seed = 1; seed <= 1'000; ++seed) {
+    lines += case_line(case_of(with_overlong_prompts(random_trial(seed, false))));
+  }
+  EXPECT_NE(lines.find("\"stuck\""), std::string::npos);
+  const Outcome outcome = conform(lines);
+  EXPECT_EQ(outcome.code, 0) << outcome.printed.substr(0, 2'000);
+  EXPECT_NE(outcome.printed.find("1000 of 1000 cases agree"), std::string::npos);
+}
+
 TEST(Conform, OneWrongNumberIsFoundAndShownInFull) {
   std::string text = own_cases();
   const std::size_t wrong = text.find("\"d\":") + 4;
