@@ -138,6 +138,37 @@ TEST_F(Calibration, MissingAndMalformedFilesAreNamedWithTheirLine) {
   }
 }
 
+/// The fault of reading the folder as a profile; empty when there is none.
+std::string fault_of_profile(const std::string& folder) {
+  try {
+    fit_profile(folder, folder, specimens::gpu(), two_layers(), 1);
+    return "";
+  } catch (const BadInput& fault) {
+    return fault.what();
+  }
+}
+
+TEST_F(Calibration, AttentionWithoutDecodesAloneOrWithoutChunksIsRefused) {
+  write("dense.csv", "layer,tokens,time_us\nlayernorm,1,2\nlayernorm,64,4\n");
+  write("per_sequence.csv",
+        "layer,sequences,time_us\nlm_head,1,100\nlm_head,8,120\nsampler,1,10\nsampler,8,30\n");
+  const std::string header = "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n";
+  write("attention.csv", header + "16,0,0,0,20\n16,0,1,16,30\n");
+  EXPECT_EQ(
+      fault_of_profile(folder_.string()),
+      path("attention.csv") + ": no rows of decodes alone (expected some with prefill_chunk 0)");
+  write("attention.csv", header + "0,0,1,16,20\n");
+  EXPECT_EQ(
+      fault_of_profile(folder_.string()),
+      path("attention.csv") + ": no rows with a chunk (expected some with prefill_chunk above 0)");
+  write("attention.csv", header + "16,0,0,0,20\n0,0,0,0,20\n");
+  EXPECT_EQ(fault_of_profile(folder_.string()),
+            path("attention.csv") + ":3: neither a chunk nor a decode");
+  write("attention.csv", header + "16,0,0,0,20\n0,0,1,16,0\n");
+  EXPECT_EQ(fault_of_profile(folder_.string()),
+            path("attention.csv") + ":3: time_us is 0 (expected a number above 0)");
+}
+
 constexpr const char* kServer =
     "duration: 10 s\nnodes:\n  - {gpu: h100-sxm, model: llama-3.1-8b, engine: vllm-0.19}\n"
     "network: {frontend: 0 s, latency: 0 s}\nworkload: {load: 0.5}\n";
