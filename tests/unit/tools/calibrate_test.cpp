@@ -201,6 +201,31 @@ TEST_F(Calibration, HostTimesOfARunComeBack) {
   EXPECT_GE(fit.step.high, fit.step.value);
 }
 
+TEST_F(Calibration, HostTimesBeyondTheFirstGridComeBack) {
+  const Scenario machine =
+      server({{"nodes.0.machine.step", "2.2 ms"}, {"nodes.0.machine.uncaptured_step", "20 ms"}});
+  const HostFit fit = fit_host(replay_scenario(requests(), machine), server(), 0, 159);
+  EXPECT_NEAR(fit.step.value, 2.2e-3, 0.08e-3);
+  EXPECT_NEAR(fit.uncaptured_step.value, 20e-3, 0.8e-3);
+}
+
+TEST_F(Calibration, RunsThatTellNoHostTimesAreRefused) {
+  std::vector<Served> run = replay_scenario(requests(), server());
+  const auto fault = [&](std::size_t last) -> std::string {
+    try {
+      fit_host(run, server(), 0, last);
+      return "";
+    } catch (const BadInput& e) {
+      return e.what();
+    }
+  };
+  EXPECT_NE(fault(19).find("20 requests (expected more than 20"), std::string::npos) << fault(19);
+  for (Served& r : run) {
+    r.last_token_s = r.first_token_s;
+  }
+  EXPECT_NE(fault(159).find("between its first and last token"), std::string::npos) << fault(159);
+}
+
 TEST_F(Calibration, PrefixBlockIdsAreReadAndTheirFaultsNameTheLine) {
   const auto read = [&](const std::string& ids) {
     write("run.csv",
