@@ -1,6 +1,8 @@
 // Do the calibrators find what made the measurements?
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -264,7 +266,63 @@ TEST_F(Calibration, MeasuredRunIsReadInOrderOfArrivalAndComparedWithItselfIsExac
   EXPECT_THROW(read_measured_run(path("run.csv")), BadInput);
   EXPECT_THROW(parse_requests("5..2", 10), BadInput);
   EXPECT_THROW(parse_requests("0..10", 10), BadInput);
+  EXPECT_THROW(parse_requests("..5", 10), BadInput);
+  EXPECT_THROW(parse_requests("5..", 10), BadInput);
   EXPECT_EQ(parse_requests("3..9", 10), (std::pair<std::size_t, std::size_t>{3, 9}));
+}
+
+constexpr const char* kRunHeader =
+    "arrival_s,input_tokens,output_tokens,scheduled_s,first_token_s,last_token_s\n";
+
+TEST_F(Calibration, CalendarTimesCountFromTheFirstArrival) {
+  write("run.csv", std::string(kRunHeader) +
+                       "1700000001,10,5,1700000001.25,1700000001.5,1700000002\n"
+                       "1700000000,20,1,1700000000,1700000000.5,1700000000.5\n");
+  const std::vector<Served> run = read_measured_run(path("run.csv"));
+  EXPECT_EQ(run[0].arrival_s, 0);
+  EXPECT_EQ(run[1].scheduled_s, 1.25);
+  EXPECT_EQ(run[1].last_token_s, 2);
+}
+
+TEST_F(Calibration, FaultsOfARequestNameFileLineAndValue) {
+  const auto fault = [&](const std::string& row) -> std::string {
+    write("run.csv", kRunHeader + std::string("\n2,10,5,2.1,2.2,2.6\n") + row + "\n");
+    try {
+      replay_scenario(read_measured_run(path("run.csv")), server());
+      return "";
+    } catch (const BadInput& e) {
+      return e.what();
+    }
+  };
+  const auto begins = [&](const std::string& row, const std::string& message) {
+    EXPECT_EQ(fault(row).rfind(path("run.csv") + ":4: " + message, 0), 0U) << fault(row);
+  };
+  begins("3,10,5,2.5,3,4", "scheduled_s is 2.5 (expected 3 or later");
+  begins("-1,10,5,2.5,3,4", "arrival_s is -1 (expected 0 or later");
+  begins("3,10,5,3,4,3000000", "last_token_s is 2999998 s after the first arrival");
+  begins("1,10,900000,1,2,3", "900010 tokens of prompt and output (expected at most ");
+}
+
+TEST_F(Calibration, StatisticsWithoutARealValueAreNoPartOfTheError) {
+  write("run.csv",
+        "arrival_s,input_tokens,output_tokens,first_token_s,last_token_s\n"
+        "1,20,1,1.5,1.5\n2,10,1,2.2,2.2\n");
+  EXPECT_THROW(read_measured_run(path("run.csv")), BadInput);
+  const ServedTable real =
+      statistics_of(read_measured_run(path("run.csv"), Columns::all_but_scheduled));
+  EXPECT_TRUE(std::isnan(real[1][0]));  // no request has a second token
+  EXPECT_TRUE(std::isnan(real[3][0]));  // nor its moment of scheduling
+  EXPECT_EQ(comparable_statistics(real), 10U);
+  ServedTable simulated = real;
+  for (std::array<double, 5>& measure : simulated) {
+    for (double& value : measure) {
+      value *= 1.5;
+    }
+  }
+  const auto [mean, worst] = mean_and_worst_error(real, simulated);
+  EXPECT_NEAR(mean, 0.5, 1e-9);
+  EXPECT_NEAR(worst, 0.5, 1e-9);
+  EXPECT_TRUE(std::isnan(mean_and_worst_error(ServedTable{}, simulated).first));
 }
 
 }  // namespace
