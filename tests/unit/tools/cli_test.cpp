@@ -111,6 +111,34 @@ TEST_F(CommandLine, WrongInputGivesTwoAndPrintsNothingOnStdout) {
   }
 }
 
+TEST_F(CommandLine, CalibrateRefusesOptionsOfItsOtherMode) {
+  const std::string host = "calibrate --host --measured run.csv --scenario scenarios/minimal.yaml ";
+  for (const std::string& arguments : std::vector<std::string>{
+           host + "-o out", host + "--gpu h100-sxm", host + "--source mine", host + "--force",
+           "calibrate profiles --gpu h100-sxm --model llama-3.1-8b --measured run.csv",
+           "calibrate profiles --gpu h100-sxm --model llama-3.1-8b --requests 0..9",
+           "calibrate profiles --gpu h100-sxm --model llama-3.1-8b --set duration=1s"}) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_NE(outcome.err.find("is an option of calibrate"), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(CommandLine, CalibrateRefusesAProfileOfAnotherGpuOrModel) {
+  std::ofstream(file("meta.yaml")) << "gpu: NVIDIA GeForce RTX 4090\n"
+                                      "model: meta-llama/Llama-3.1-8B-Instruct\n";
+  const auto fault = [&](const std::string& names) {
+    return run("calibrate " + folder_.string() + " " + names).err;
+  };
+  EXPECT_NE(fault("--gpu rtx-pro-6000 --model llama-3.1-8b")
+                .find("meta.yaml:1: gpu is \"NVIDIA GeForce RTX 4090\", which contradicts --gpu"),
+            std::string::npos);
+  EXPECT_NE(fault("--gpu rtx-4090 --model llama-3.1-70b").find("meta.yaml:2: model is "),
+            std::string::npos);
+  EXPECT_NE(fault("--gpu rtx-4090 --model llama-3.1-8b-fp8").find("dense.csv: no such file"),
+            std::string::npos);
+}
+
 TEST_F(CommandLine, ValidateNodeSaysWhatItAddsAndWhatCannotBeCompared) {
   std::ofstream(file("run.csv"))
       << "arrival_s,input_tokens,output_tokens,first_token_s,last_token_s\n"
