@@ -72,8 +72,12 @@ std::vector<Served> play(const std::vector<Served>& run, const Scenario& scenari
   return replay(run, kind, scenario.network.frontend + scenario.network.latency);
 }
 
+/// The time of one kind of equation; 0 where there is none, as of decoding a single token.
 double quantity(const Served& r, std::size_t kind) {
-  return kind == 0 ? r.last_token_s - r.first_token_s : r.first_token_s - r.scheduled_s;
+  if (kind == 0) {
+    return r.output_tokens > 1 ? r.last_token_s - r.first_token_s : 0;
+  }
+  return r.first_token_s - r.scheduled_s;
 }
 
 /// A slope; 0 where it is made of roundings, which would ask for hours of host time.
