@@ -22,8 +22,9 @@ constexpr double kLongestHost = 10;   // seconds; beyond, replays are of no use
 constexpr double kLeastSlope = 1e-9;  // relative error of a grid step: below are roundings
 constexpr int kReweightings = 20;
 constexpr double kLeastSpread = 1e-4;
-constexpr double kHuber = 1.5;      // spreads beyond which an equation counts less
-constexpr std::size_t kBlock = 20;  // requests resampled together
+constexpr double kMostSpread = 0.3;  // of errors left by a solution beyond the first grid
+constexpr double kHuber = 1.5;       // spreads beyond which an equation counts less
+constexpr std::size_t kBlock = 20;   // requests resampled together
 constexpr std::uint32_t kResamples = 1000;
 
 struct Host {
@@ -197,6 +198,13 @@ struct Solved {
   Host host;
 };
 
+/// Whether the errors left are small enough to believe a solution far from where the search began:
+/// an overloaded node has others nearby.
+bool explains(const Solved& solved) {
+  const std::array<double, 2> spread = spreads(solved.equations, solved.host);
+  return std::max(spread[0], spread[1]) < kMostSpread;
+}
+
 /// Moves the grid to the solution until it lies within. Throws BadInput when it never does.
 Solved solve_around(const std::vector<Served>& run, const Scenario& scenario, std::size_t first,
                     std::size_t last) {
@@ -206,7 +214,10 @@ Solved solve_around(const std::vector<Served>& run, const Scenario& scenario, st
     solved.equations = equations_of(run, scenario, grid, first, last);
     solved.host = solve(solved.equations);
     if (grid.holds(solved.host)) {
-      return solved;
+      if (i == 0 || explains(solved)) {
+        return solved;
+      }
+      break;
     }
     if (!(solved.host.step + solved.host.uncaptured < kLongestHost)) {
       break;
@@ -215,7 +226,8 @@ Solved solve_around(const std::vector<Served>& run, const Scenario& scenario, st
   }
   throw BadInput(
       fmt::format("calibrate --host: no host times make the replay like the run (tried "
-                  "at last: step {:.4g} ms, uncaptured_step {:.4g} ms)",
+                  "at last: step {:.4g} ms, uncaptured_step {:.4g} ms; a scenario whose own "
+                  "machine is near helps)",
                   1e3 * solved.host.step, 1e3 * solved.host.uncaptured));
 }
 

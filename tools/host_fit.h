@@ -28,7 +28,8 @@ struct HostFit {
 /// kinds weighted by their own spread, outliers down (Huber). Queueing time is left out: it
 /// multiplies every error. Intervals resample stretches of requests, 20 in a row, since neighbours
 /// share their steps. Throws BadInput for 20 requests or fewer, for a run without one of the two
-/// times, and where no numbers make the replay like the run.
+/// times, and where no numbers make the replay like the run. A scenario whose own two numbers are
+/// near helps then.
 HostFit fit_host(const std::vector<Served>& run, const Scenario&, std::size_t first,
                  std::size_t last);
 

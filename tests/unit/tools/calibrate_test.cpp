@@ -211,6 +211,13 @@ TEST_F(Calibration, HostTimesBeyondTheFirstGridComeBack) {
   EXPECT_NEAR(fit.uncaptured_step.value, 20e-3, 0.8e-3);
 }
 
+TEST_F(Calibration, SolutionThatDoesNotExplainTheRunIsNone) {
+  // Such a machine is overloaded from the start, and replays near 250 ms look like it in part.
+  const Scenario machine =
+      server({{"nodes.0.machine.step", "10 ms"}, {"nodes.0.machine.uncaptured_step", "100 ms"}});
+  EXPECT_THROW(fit_host(replay_scenario(requests(), machine), server(), 0, 159), BadInput);
+}
+
 TEST_F(Calibration, RunsThatTellNoHostTimesAreRefused) {
   std::vector<Served> run = replay_scenario(requests(), server());
   const auto fault = [&](std::size_t last) -> std::string {
