@@ -3,13 +3,19 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <system_error>
+#include <utility>
 
+#include "env/base/yaml.h"
 #include "env/hardware/catalogue.h"
 #include "tools/command.h"
 #include "tools/host_fit.h"
@@ -19,6 +25,8 @@ namespace yardmaster {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kDefaultSource = "layer profiles given by the user";
 
 struct CalibrateOptions {
   std::string folder, gpu, model, source, output, measured, requests;
@@ -127,6 +135,52 @@ std::vector<int> degrees_in(const fs::path& folder) {
   return degrees;
 }
 
+/// The words of a name: what stands between other than letters and digits, in small letters.
+std::set<std::string> words_of(const std::string& name) {
+  std::set<std::string> words;
+  std::string word;
+  for (const char c : name + " ") {
+    const bool part = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    if (part) {
+      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    } else if (!word.empty()) {
+      words.insert(std::exchange(word, ""));
+    }
+  }
+  return words;
+}
+
+/// Whether what a profiler calls its GPU or model may be this entry of the catalogue: it has all
+/// words of the name, but for those of form and number format.
+bool may_be(const std::string& profiled, const std::string& name) {
+  const std::set<std::string> words = words_of(profiled);
+  const std::set<std::string> silent = {"sxm", "trtllm", "fp8", "kv8"};
+  const std::set<std::string> asked = words_of(name);
+  return std::all_of(asked.begin(), asked.end(), [&](const std::string& word) {
+    return words.contains(word) || silent.contains(word);
+  });
+}
+
+/// Throws BadInput when the profiler's own record names another GPU or model.
+void check_record(const CalibrateOptions& options) {
+  const fs::path path = fs::path(options.folder) / "meta.yaml";
+  if (!fs::exists(path)) {
+    return;
+  }
+  yaml::Faults faults;  // a record that cannot be read contradicts nothing
+  const yaml::Node record = yaml::parse_file(path.string(), faults);
+  const std::array<std::array<std::string, 3>, 2> names = {
+      {{"gpu", "--gpu", options.gpu}, {"model", "--model", options.model}}};
+  for (const auto& [key, option, name] : names) {
+    const yaml::Node* profiled = yaml::find(record, key);
+    if (profiled != nullptr && !profiled->scalar.empty() && !may_be(profiled->scalar, name)) {
+      throw BadInput(fmt::format(
+          "{}:{}: {} is \"{}\", which contradicts {} {} (remove the file if it is wrong)",
+          path.string(), profiled->place.line, key, profiled->scalar, option, name));
+    }
+  }
+}
+
 int calibrate_profile(const CalibrateOptions& options) {
   if (options.gpu.empty() || options.model.empty()) {
     throw BadInput("calibrate needs --gpu and --model, names of the catalogue");
@@ -134,6 +188,7 @@ int calibrate_profile(const CalibrateOptions& options) {
   const Catalogue catalogue = shipped_catalogue();
   const GpuSpec gpu = named(catalogue.gpus, "--gpu", options.gpu);
   const ModelSpec model = named(catalogue.models, "--model", options.model);
+  check_record(options);
   std::vector<std::pair<fs::path, std::string>> files;
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const int k : degrees_in(options.folder)) {
@@ -176,6 +231,7 @@ int calibrate_host(const CalibrateOptions& options) {
   }
   const std::vector<Served> run = read_measured_run(options.measured);
   const auto [first, last] = parse_requests(options.requests, run.size());
+  warn_of_unit(run);
   const HostFit fit = fit_host(run, options.scenario.load(), first, last);
   if (options.json) {
     const auto number = [](const HostNumber& n) {
@@ -197,10 +253,35 @@ int calibrate_host(const CalibrateOptions& options) {
   return kExitOk;
 }
 
-int calibrate(const CalibrateOptions& options) {
-  if (options.host == !options.folder.empty()) {
+/// Options of one mode do nothing in the other.
+void check_options(const CalibrateOptions& o) {
+  if (o.host == !o.folder.empty()) {
     throw BadInput("calibrate takes either PROFILE_DIR or --host");
   }
+  const std::array<std::pair<const char*, bool>, 5> of_profiles = {
+      {{"--gpu", !o.gpu.empty()},
+       {"--model", !o.model.empty()},
+       {"--source", o.source != kDefaultSource},
+       {"--output", !o.output.empty()},
+       {"--force", o.force}}};
+  const std::array<std::pair<const char*, bool>, 4> of_host = {
+      {{"--measured", !o.measured.empty()},
+       {"--requests", !o.requests.empty()},
+       {"--scenario", !o.scenario.file.empty()},
+       {"--set", !o.scenario.set.empty()}}};
+  const auto refuse = [](const auto& others, const char* of) {
+    for (const auto& [option, given] : others) {
+      if (given) {
+        throw BadInput(fmt::format("{} is an option of calibrate {}", option, of));
+      }
+    }
+  };
+  o.host ? refuse(of_profiles, "PROFILE_DIR, not of --host")
+         : refuse(of_host, "--host, not of PROFILE_DIR");
+}
+
+int calibrate(const CalibrateOptions& options) {
+  check_options(options);
   return options.host ? calibrate_host(options) : calibrate_profile(options);
 }
 
@@ -217,7 +298,7 @@ void add_calibrate_command(CLI::App& app, Command& chosen) {
       ->type_name("PROFILE_DIR");
   command.add_option("--gpu", options->gpu, "The profiled GPU, a name of the catalogue");
   command.add_option("--model", options->model, "The profiled model, a name of the catalogue");
-  options->source = "layer profiles given by the user";
+  options->source = kDefaultSource;
   command.add_option("--source", options->source, "Where the profiles come from, for the entry");
   command
       .add_option("-o,--output", options->output,
@@ -227,7 +308,7 @@ void add_calibrate_command(CLI::App& app, Command& chosen) {
   command.add_flag("--host", options->host,
                    "Find machine.step and machine.uncaptured_step from a measured run");
   command.add_option("--measured", options->measured,
-                     "With --host: the run, as validate-node takes it");
+                     "With --host: the run, as validate-node takes it, with scheduled_s");
   options->scenario.add_as_option(command, false);
   command.add_option("--requests", options->requests,
                      "With --host: fit these only, FIRST..LAST in order of arrival");

@@ -1,6 +1,7 @@
 #include "tools/csv.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <system_error>
 
@@ -18,6 +20,8 @@ namespace yardmaster {
 namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{256} << 20;
+constexpr const char* kSpaces = " \t\r";
+constexpr const char* kByteOrderMark = "\xEF\xBB\xBF";
 
 bool exists(const std::string& path) {
   std::error_code ignored;
@@ -41,22 +45,66 @@ std::string contents(const std::string& path) {
       throw BadInput(fmt::format("{}: more than 256 MiB", path));
     }
   }
+  int fault = Z_OK;
+  gzerror(file.get(), &fault);
+  if (fault == Z_BUF_ERROR) {  // no error of gzread's: it gives what there is
+    throw BadInput(found + ": truncated gzip");
+  }
   if (got < 0) {
-    throw BadInput(fmt::format("{}: cannot be read to its end", path));
+    throw BadInput(found + ": cannot be read to its end");
   }
   return text;
 }
 
-std::vector<std::string> cells_of(const std::string& line) {
-  std::vector<std::string> cells;
-  std::size_t from = 0;
-  for (std::size_t comma = line.find(','); comma != std::string::npos;
-       comma = line.find(',', from)) {
-    cells.push_back(line.substr(from, comma - from));
-    from = comma + 1;
+/// Where the next character that is no space stands, or the line's end.
+std::size_t skip_spaces(const std::string& line, std::size_t from) {
+  return std::min(line.find_first_not_of(kSpaces, from), line.size());
+}
+
+/// A cell in double quotes from `at` on, which moves behind it; a doubled quote stands for one.
+std::string quoted_cell(const std::string& line, std::size_t& at, const std::string& where) {
+  std::string cell;
+  for (++at; at < line.size(); ++at) {
+    if (line[at] == '"' && (++at == line.size() || line[at] != '"')) {
+      at = skip_spaces(line, at);
+      if (at < line.size() && line[at] != ',') {
+        throw BadInput(where + ": text behind a closing quote (expected a comma)");
+      }
+      return cell;
+    }
+    cell += line[at];
   }
-  cells.push_back(line.substr(from));
-  return cells;
+  throw BadInput(where + ": a quote is not closed on its line");
+}
+
+/// A cell without quotes from `at` on, which moves behind it.
+std::string plain_cell(const std::string& line, std::size_t& at) {
+  const std::size_t end = std::min(line.find(',', at), line.size());
+  const std::string cell = line.substr(at, end - at);
+  at = end;
+  return cell.substr(0, cell.find_last_not_of(kSpaces) + 1);
+}
+
+/// The cells of a line, without the spaces around them.
+std::vector<std::string> cells_of(const std::string& line, const std::string& where) {
+  std::vector<std::string> cells;
+  for (std::size_t at = 0;; ++at) {
+    at = skip_spaces(line, at);
+    const bool quoted = at < line.size() && line[at] == '"';
+    cells.push_back(quoted ? quoted_cell(line, at, where) : plain_cell(line, at));
+    if (at == line.size()) {
+      return cells;
+    }
+  }
+}
+
+void check_distinct(const std::vector<std::string>& header, const std::string& where) {
+  std::set<std::string> seen;
+  for (const std::string& name : header) {
+    if (!seen.insert(name).second) {
+      throw BadInput(fmt::format("{}: two columns are called \"{}\"", where, name));
+    }
+  }
 }
 
 }  // namespace
@@ -64,19 +112,28 @@ std::vector<std::string> cells_of(const std::string& line) {
 bool csv_exists(const std::string& path) { return exists(path) || exists(path + ".gz"); }
 
 CsvTable::CsvTable(const std::string& path) : path_(path) {
-  std::istringstream lines(contents(path));
+  std::string text = contents(path);
+  if (text.starts_with(kByteOrderMark)) {
+    text.erase(0, 3);
+  }
+  std::istringstream lines(text);
+  std::size_t number = 0;
   for (std::string line; std::getline(lines, line);) {
-    if (!line.empty() && line.back() == '\r') {
-      line.pop_back();
+    ++number;
+    if (line.find_first_not_of(kSpaces) == std::string::npos) {
+      continue;
     }
-    std::vector<std::string> cells = cells_of(line);
+    const std::string where = fmt::format("{}:{}", path, number);
+    std::vector<std::string> cells = cells_of(line, where);
     if (header_.empty()) {
+      check_distinct(cells, where);
       header_ = std::move(cells);
+      header_line_ = number;
     } else if (cells.size() == header_.size()) {
-      rows_.push_back(std::move(cells));
+      rows_.push_back({number, std::move(cells)});
     } else {
-      throw BadInput(fmt::format("{}:{}: {} cells (expected {}, as the header has)", path,
-                                 rows_.size() + 2, cells.size(), header_.size()));
+      throw BadInput(fmt::format("{}: {} cells (expected {}, as the header has)", where,
+                                 cells.size(), header_.size()));
     }
   }
   if (header_.empty()) {
@@ -91,13 +148,18 @@ bool CsvTable::has(const std::string& column) const {
 std::size_t CsvTable::find(const std::string& column) const {
   const auto found = std::find(header_.begin(), header_.end(), column);
   if (found == header_.end()) {
-    throw BadInput(fmt::format("{}:1: no column {}", path_, column));
+    throw BadInput(fmt::format("{}:{}: no column {} (columns: {})", path_, header_line_, column,
+                               fmt::join(header_, ", ")));
   }
   return static_cast<std::size_t>(found - header_.begin());
 }
 
+std::string CsvTable::where(std::size_t row) const {
+  return fmt::format("{}:{}", path_, rows_[row].line);
+}
+
 const std::string& CsvTable::text(std::size_t row, const std::string& column) const {
-  return rows_[row][find(column)];
+  return rows_[row].cells[find(column)];
 }
 
 double CsvTable::number(std::size_t row, const std::string& column) const {
@@ -105,8 +167,16 @@ double CsvTable::number(std::size_t row, const std::string& column) const {
   double value = 0;
   const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
   if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(value)) {
+    throw BadInput(fmt::format("{}: {} is \"{}\" (expected a number)", where(row), column, cell));
+  }
+  return value;
+}
+
+double CsvTable::positive(std::size_t row, const std::string& column) const {
+  const double value = number(row, column);
+  if (value <= 0) {
     throw BadInput(
-        fmt::format("{}:{}: {} is \"{}\" (expected a number)", path_, row + 2, column, cell));
+        fmt::format("{}: {} is {} (expected a number above 0)", where(row), column, value));
   }
   return value;
 }
@@ -114,8 +184,8 @@ double CsvTable::number(std::size_t row, const std::string& column) const {
 int CsvTable::whole(std::size_t row, const std::string& column) const {
   const double value = number(row, column);
   if (value < 0 || value >= 2147483648.0 || value != std::floor(value)) {
-    throw BadInput(fmt::format("{}:{}: {} is {} (expected a whole number of 0 or more)", path_,
-                               row + 2, column, value));
+    throw BadInput(fmt::format("{}: {} is {} (expected a whole number of 0 or more)", where(row),
+                               column, value));
   }
   return static_cast<int>(value);
 }

@@ -1,11 +1,14 @@
 #include "tools/host_fit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "env/base/random.h"
 #include "env/scenario/load.h"
+#include "tools/command.h"
 
 namespace yardmaster {
 namespace {
@@ -14,10 +17,14 @@ namespace {
 // not smooth: a small change admits somebody one step later.
 constexpr int kStepPlaces = 6, kUncapturedPlaces = 9;
 constexpr double kStepPlace = 100e-6, kUncapturedPlace = 1e-3;
+constexpr int kGrids = 9;             // the first, and those that follow a solution beyond it
+constexpr double kLongestHost = 10;   // seconds; beyond, replays are of no use
+constexpr double kLeastSlope = 1e-9;  // relative error of a grid step: below are roundings
 constexpr int kReweightings = 20;
 constexpr double kLeastSpread = 1e-4;
-constexpr double kHuber = 1.5;      // spreads beyond which an equation counts less
-constexpr std::size_t kBlock = 20;  // requests resampled together
+constexpr double kMostSpread = 0.3;  // of errors left by a solution beyond the first grid
+constexpr double kHuber = 1.5;       // spreads beyond which an equation counts less
+constexpr std::size_t kBlock = 20;   // requests resampled together
 constexpr std::uint32_t kResamples = 1000;
 
 struct Host {
@@ -34,6 +41,29 @@ struct Equation {
   }
 };
 
+/// Where replays stand: from here on in both directions.
+struct Grid {
+  Host low;
+
+  [[nodiscard]] Host place(int a, int b) const {
+    return {low.step + a * kStepPlace, low.uncaptured + b * kUncapturedPlace};
+  }
+  [[nodiscard]] Host middle() const { return {low.step + kStepReach, low.uncaptured + kReach}; }
+  [[nodiscard]] bool holds(const Host& host) const {
+    return std::abs(host.step - middle().step) <= kStepReach &&
+           std::abs(host.uncaptured - middle().uncaptured) <= kReach;
+  }
+
+  static constexpr double kStepReach = kStepPlace * (kStepPlaces - 1) / 2;
+  static constexpr double kReach = kUncapturedPlace * (kUncapturedPlaces - 1) / 2;
+};
+
+/// The grid with this in its middle, but with no place below 0.
+Grid around(const Host& host) {
+  return {
+      {std::max(host.step - Grid::kStepReach, 0.0), std::max(host.uncaptured - Grid::kReach, 0.0)}};
+}
+
 std::vector<Served> play(const std::vector<Served>& run, const Scenario& scenario,
                          const Host& host) {
   NodeKind kind = scenario.kinds.front();
@@ -43,16 +73,24 @@ std::vector<Served> play(const std::vector<Served>& run, const Scenario& scenari
   return replay(run, kind, scenario.network.frontend + scenario.network.latency);
 }
 
+/// The time of one kind of equation; 0 where there is none, as of decoding a single token.
 double quantity(const Served& r, std::size_t kind) {
-  return kind == 0 ? r.last_token_s - r.first_token_s : r.first_token_s - r.scheduled_s;
+  if (kind == 0) {
+    return r.output_tokens > 1 ? r.last_token_s - r.first_token_s : 0;
+  }
+  return r.first_token_s - r.scheduled_s;
+}
+
+/// A slope; 0 where it is made of roundings, which would ask for hours of host time.
+double slope(double found, double place) {
+  return std::abs(found) * place < kLeastSlope ? 0 : found;
 }
 
 /// Planes by least squares over the grid: its places are a product, so each slope stands alone.
 std::vector<Equation> equations_of(const std::vector<Served>& run, const Scenario& scenario,
-                                   std::size_t first, std::size_t last) {
+                                   const Grid& grid, std::size_t first, std::size_t last) {
   constexpr double kPlaces = kStepPlaces * kUncapturedPlaces;
-  constexpr double kMidStep = kStepPlace * (kStepPlaces - 1) / 2;
-  constexpr double kMidUncaptured = kUncapturedPlace * (kUncapturedPlaces - 1) / 2;
+  const Host middle = grid.middle();
   std::vector<Equation> equations;
   for (std::size_t i = first; i <= last; ++i) {
     equations.push_back({i, 0, 0, 0, 0});
@@ -61,9 +99,9 @@ std::vector<Equation> equations_of(const std::vector<Served>& run, const Scenari
   double step_squares = 0, uncaptured_squares = 0;
   for (int a = 0; a < kStepPlaces; ++a) {
     for (int b = 0; b < kUncapturedPlaces; ++b) {
-      const Host host{a * kStepPlace, b * kUncapturedPlace};
-      const double off_step = host.step - kMidStep;
-      const double off_uncaptured = host.uncaptured - kMidUncaptured;
+      const Host host = grid.place(a, b);
+      const double off_step = host.step - middle.step;
+      const double off_uncaptured = host.uncaptured - middle.uncaptured;
       step_squares += off_step * off_step;
       uncaptured_squares += off_uncaptured * off_uncaptured;
       const std::vector<Served> played = play(run, scenario, host);
@@ -77,9 +115,9 @@ std::vector<Equation> equations_of(const std::vector<Served>& run, const Scenari
     }
   }
   for (Equation& e : equations) {
-    e.by_step /= step_squares;
-    e.by_uncaptured /= uncaptured_squares;
-    e.error -= e.by_step * kMidStep + e.by_uncaptured * kMidUncaptured;
+    e.by_step = slope(e.by_step / step_squares, kStepPlace);
+    e.by_uncaptured = slope(e.by_uncaptured / uncaptured_squares, kUncapturedPlace);
+    e.error -= e.by_step * middle.step + e.by_uncaptured * middle.uncaptured;
   }
   std::erase_if(equations,
                 [&](const Equation& e) { return quantity(run[e.request], e.kind) <= 0; });
@@ -133,6 +171,66 @@ Host solve(const std::vector<Equation>& equations) {
   return host;
 }
 
+/// Throws BadInput when an interval would mean nothing, or an equation is missing.
+void check_enough(const std::vector<Served>& run, std::size_t first, std::size_t last) {
+  const std::size_t requests = last - first + 1;
+  if (requests <= kBlock) {
+    throw BadInput(
+        fmt::format("calibrate --host: {} requests (expected more than {}, for an "
+                    "interval resamples stretches of so many)",
+                    requests, kBlock));
+  }
+  for (const std::size_t kind : {0U, 1U}) {
+    const auto from = run.begin() + static_cast<std::ptrdiff_t>(first);
+    if (std::none_of(from, from + static_cast<std::ptrdiff_t>(requests),
+                     [&](const Served& r) { return quantity(r, kind) > 0; })) {
+      throw BadInput(fmt::format(
+          "calibrate --host: no request has time {} (expected it above 0 "
+          "in some)",
+          kind == 0 ? "between its first and last token" : "from scheduled to first token"));
+    }
+  }
+}
+
+/// A solution and the equations around it.
+struct Solved {
+  std::vector<Equation> equations;
+  Host host;
+};
+
+/// Whether the errors left are small enough to believe a solution far from where the search began:
+/// an overloaded node has others nearby.
+bool explains(const Solved& solved) {
+  const std::array<double, 2> spread = spreads(solved.equations, solved.host);
+  return std::max(spread[0], spread[1]) < kMostSpread;
+}
+
+/// Moves the grid to the solution until it lies within. Throws BadInput when it never does.
+Solved solve_around(const std::vector<Served>& run, const Scenario& scenario, std::size_t first,
+                    std::size_t last) {
+  Grid grid;
+  Solved solved;
+  for (int i = 0; i < kGrids; ++i) {
+    solved.equations = equations_of(run, scenario, grid, first, last);
+    solved.host = solve(solved.equations);
+    if (grid.holds(solved.host)) {
+      if (i == 0 || explains(solved)) {
+        return solved;
+      }
+      break;
+    }
+    if (!(solved.host.step + solved.host.uncaptured < kLongestHost)) {
+      break;
+    }
+    grid = around(solved.host);
+  }
+  throw BadInput(
+      fmt::format("calibrate --host: no host times make the replay like the run (tried "
+                  "at last: step {:.4g} ms, uncaptured_step {:.4g} ms; a scenario whose own "
+                  "machine is near helps)",
+                  1e3 * solved.host.step, 1e3 * solved.host.uncaptured));
+}
+
 HostNumber number(double value, std::vector<double> resampled) {
   std::sort(resampled.begin(), resampled.end());
   const auto at = [&](double p) {
@@ -145,7 +243,8 @@ HostNumber number(double value, std::vector<double> resampled) {
 
 HostFit fit_host(const std::vector<Served>& run, const Scenario& scenario, std::size_t first,
                  std::size_t last) {
-  const std::vector<Equation> equations = equations_of(run, scenario, first, last);
+  check_enough(run, first, last);
+  const auto [equations, host] = solve_around(run, scenario, first, last);
   std::vector<std::vector<Equation>> blocks((last - first) / kBlock + 1);
   for (const Equation& e : equations) {
     blocks[(e.request - first) / kBlock].push_back(e);
@@ -158,11 +257,10 @@ HostFit fit_host(const std::vector<Served>& run, const Scenario& scenario, std::
       const auto& block = blocks[draw.below(static_cast<std::uint32_t>(blocks.size()), b)];
       sample.insert(sample.end(), block.begin(), block.end());
     }
-    const Host host = solve(sample);
-    steps.push_back(host.step);
-    uncaptured.push_back(host.uncaptured);
+    const Host resampled = solve(sample);
+    steps.push_back(resampled.step);
+    uncaptured.push_back(resampled.uncaptured);
   }
-  const Host host = solve(equations);
   return {number(host.step, std::move(steps)), number(host.uncaptured, std::move(uncaptured))};
 }
 

@@ -24,9 +24,12 @@ struct HostFit {
 ///
 /// Each request gives two equations, the relative errors of its decode time and of its time from
 /// scheduled to first token, linear in the two numbers: a plane through replays on a grid of 0 to
-/// 0.5 ms and 0 to 8 ms. Least squares, both kinds weighted by their own spread, outliers down
-/// (Huber). Queueing time is left out: it multiplies every error. Intervals resample stretches of
-/// requests, 20 in a row, since neighbours share their steps.
+/// 0.5 ms and 0 to 8 ms, which moves to the solution while that lies beyond it. Least squares, both
+/// kinds weighted by their own spread, outliers down (Huber). Queueing time is left out: it
+/// multiplies every error. Intervals resample stretches of requests, 20 in a row, since neighbours
+/// share their steps. Throws BadInput for 20 requests or fewer, for a run without one of the two
+/// times, and where no numbers make the replay like the run. A scenario whose own two numbers are
+/// near helps then.
 HostFit fit_host(const std::vector<Served>& run, const Scenario&, std::size_t first,
                  std::size_t last);
 

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 
 #include "env/node/node.h"
 #include "tools/command.h"
@@ -14,7 +17,10 @@ namespace yardmaster {
 namespace {
 
 constexpr std::array<double, 4> kPercentiles = {0.5, 0.9, 0.95, 0.99};
-constexpr double kLongestRun = 1e6;  // seconds
+constexpr double kLongestRun = 1e6;   // seconds
+constexpr double kDoubtfulTpot = 10;  // seconds a token: are these milliseconds?
+constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+constexpr std::size_t kEndToEnd = 3;  // measures that errors are taken of: the first so many
 
 /// Linear interpolation between order statistics, as everywhere in results.
 double percentile(const std::vector<double>& sorted, double p) {
@@ -24,13 +30,46 @@ double percentile(const std::vector<double>& sorted, double p) {
   return sorted[low] + (sorted[high] - sorted[low]) * (place - static_cast<double>(low));
 }
 
-void check_request(const Served& r, const std::string& where) {
+void check_request(const Served& r) {
   if (r.prompt_tokens < 1 || r.output_tokens < 1) {
-    throw BadInput(where + ": a request has at least one prompt and one output token");
+    throw BadInput(r.where + ": a request has at least one prompt and one output token");
   }
-  if (!(0 <= r.arrival_s && r.arrival_s <= r.scheduled_s && r.scheduled_s <= r.first_token_s &&
-        r.first_token_s <= r.last_token_s && r.last_token_s < kLongestRun)) {
-    throw BadInput(where + ": expected 0 <= arrival <= scheduled <= first token <= last token");
+  const std::array<std::pair<const char*, double>, 4> moments = {
+      {{"arrival_s", r.arrival_s},
+       {"scheduled_s", r.scheduled_s},
+       {"first_token_s", r.first_token_s},
+       {"last_token_s", r.last_token_s}}};
+  double before = 0;
+  for (const auto& [name, moment] : moments) {
+    if (std::isnan(moment)) {
+      continue;
+    }
+    if (moment < before) {
+      throw BadInput(fmt::format(
+          "{}: {} is {} (expected {} or later: 0 <= arrival <= scheduled <= first token <= last "
+          "token)",
+          r.where, name, moment, before));
+    }
+    before = moment;
+  }
+}
+
+/// Counts times from the first arrival where they are no seconds of a run. By order of arrival.
+void begin_at_zero(std::vector<Served>& run) {
+  const bool elsewhere = std::any_of(run.begin(), run.end(),
+                                     [](const Served& r) { return r.last_token_s >= kLongestRun; });
+  const double start = elsewhere ? run.front().arrival_s : 0;
+  for (Served& r : run) {
+    r.arrival_s -= start;
+    r.scheduled_s -= start;
+    r.first_token_s -= start;
+    r.last_token_s -= start;
+    if (r.last_token_s >= kLongestRun) {
+      throw BadInput(
+          fmt::format("{}: last_token_s is {} s after the first arrival (expected less "
+                      "than {} s)",
+                      r.where, r.last_token_s, kLongestRun));
+    }
   }
 }
 
@@ -58,9 +97,9 @@ std::vector<std::uint64_t> read_blocks(const std::string& text, std::int32_t pro
 
 PromptPaths paths_of(const std::vector<Served>& run) {
   PathBuilder builder(1);
-  for (std::size_t i = 0; i < run.size(); ++i) {
-    if (!builder.add(run[i].blocks, static_cast<std::int32_t>(run[i].blocks.size()))) {
-      throw BadInput(fmt::format("request {}: equal prefix_block_ids after different ones", i));
+  for (const Served& r : run) {
+    if (!builder.add(r.blocks, static_cast<std::int32_t>(r.blocks.size()))) {
+      throw BadInput(r.where + ": equal prefix_block_ids after different ones");
     }
   }
   return builder.build();
@@ -70,30 +109,42 @@ Time time_of(double seconds) { return Time{Duration::from_seconds(seconds).ps}; 
 
 }  // namespace
 
-std::vector<Served> read_measured_run(const std::string& path) {
+std::vector<Served> read_measured_run(const std::string& path, Columns needed) {
   const CsvTable table(path);
+  const bool scheduled = needed == Columns::all || table.has("scheduled_s");
   std::vector<Served> run;
   for (std::size_t i = 0; i < table.size(); ++i) {
     Served r;
+    r.where = table.where(i);
     r.prompt_tokens = table.whole(i, "input_tokens");
     r.output_tokens = table.whole(i, "output_tokens");
     r.arrival_s = table.number(i, "arrival_s");
-    r.scheduled_s = table.number(i, "scheduled_s");
+    r.scheduled_s = scheduled ? table.number(i, "scheduled_s") : kMissing;
     r.first_token_s = table.number(i, "first_token_s");
     r.last_token_s = table.number(i, "last_token_s");
     if (table.has("prefix_block_ids")) {
-      r.blocks = read_blocks(table.text(i, "prefix_block_ids"), r.prompt_tokens,
-                             fmt::format("{}:{}", path, i + 2));
+      r.blocks = read_blocks(table.text(i, "prefix_block_ids"), r.prompt_tokens, r.where);
     }
-    check_request(r, fmt::format("{}:{}", path, i + 2));
-    run.push_back(r);
+    check_request(r);
+    run.push_back(std::move(r));
   }
   if (run.size() < 2) {
-    throw BadInput(path + ": expected two requests at least");
+    throw BadInput(fmt::format("{}: {} requests (expected two at least)", path, run.size()));
   }
   std::stable_sort(run.begin(), run.end(),
                    [](const Served& a, const Served& b) { return a.arrival_s < b.arrival_s; });
+  begin_at_zero(run);
   return run;
+}
+
+void warn_of_unit(const std::vector<Served>& run) {
+  const double tpot = statistics_of(run)[1][0];
+  if (tpot > kDoubtfulTpot) {
+    fmt::print(stderr,
+               "yardmaster: a token takes {:.4g} s in the mean of the measured run: times are read "
+               "as seconds\n",
+               tpot);
+  }
 }
 
 std::vector<Served> replay(const std::vector<Served>& run, const NodeKind& kind, Duration before) {
@@ -107,9 +158,10 @@ std::vector<Served> replay(const std::vector<Served>& run, const NodeKind& kind,
   Node node(node_id(0), settings);
   for (std::uint32_t i = 0; i < run.size(); ++i) {
     if (run[i].prompt_tokens + run[i].output_tokens > settings.max_model_len) {
-      throw BadInput(fmt::format("request {} has {} tokens: max_model_len is {}", i,
-                                 run[i].prompt_tokens + run[i].output_tokens,
-                                 settings.max_model_len));
+      throw BadInput(fmt::format(
+          "{}: {} tokens of prompt and output (expected at most {}, "
+          "max_model_len of the node)",
+          run[i].where, run[i].prompt_tokens + run[i].output_tokens, settings.max_model_len));
     }
     requests[i].address = object_address(0, i);
     requests[i].prompt_tokens = run[i].prompt_tokens;
@@ -146,7 +198,7 @@ std::vector<double> measure(const std::vector<Served>& run, std::size_t measure)
     const std::array<double, 5> all = {
         r.first_token_s - r.arrival_s, decoding / std::max(r.output_tokens - 1, 1),
         r.last_token_s - r.arrival_s, r.scheduled_s - r.arrival_s, r.first_token_s - r.scheduled_s};
-    if (measure != 1 || r.output_tokens > 1) {
+    if (!std::isnan(all[measure]) && (measure != 1 || r.output_tokens > 1)) {
       values.push_back(all[measure]);
     }
   }
@@ -158,6 +210,7 @@ ServedTable statistics_of(const std::vector<Served>& run) {
   for (std::size_t m = 0; m < table.size(); ++m) {
     std::vector<double> values = measure(run, m);
     if (values.empty()) {
+      table[m].fill(kMissing);
       continue;
     }
     std::sort(values.begin(), values.end());
@@ -171,13 +224,26 @@ ServedTable statistics_of(const std::vector<Served>& run) {
   return table;
 }
 
+std::size_t comparable_statistics(const ServedTable& real) {
+  std::size_t comparable = 0;
+  for (std::size_t m = 0; m < kEndToEnd; ++m) {
+    comparable += static_cast<std::size_t>(
+        std::count_if(real[m].begin(), real[m].end(), [](double value) { return value > 0; }));
+  }
+  return comparable;
+}
+
 std::pair<double, double> mean_and_worst_error(const ServedTable& real,
                                                const ServedTable& simulated) {
+  const std::size_t comparable = comparable_statistics(real);
+  if (comparable == 0) {
+    return {kMissing, kMissing};
+  }
   double sum = 0, worst = 0;
-  for (std::size_t m = 0; m < 3; ++m) {
-    for (std::size_t s = 0; s < 5; ++s) {
+  for (std::size_t m = 0; m < kEndToEnd; ++m) {
+    for (std::size_t s = 0; s < real[m].size(); ++s) {
       const double error = real[m][s] > 0 ? std::abs(simulated[m][s] / real[m][s] - 1) : 0;
-      sum += error / 15;
+      sum += error / static_cast<double>(comparable);
       worst = std::max(worst, error);
     }
   }
@@ -195,8 +261,8 @@ std::pair<std::size_t, std::size_t> parse_requests(const std::string& text, std:
     const char* end = begin + text.size();
     const auto low = std::from_chars(begin, begin + dots, first);
     const auto high = std::from_chars(begin + dots + 2, end, last);
-    if (low.ptr == begin + dots && high.ptr == end && high.ec == std::errc() && first <= last &&
-        last < size) {
+    if (low.ptr == begin + dots && low.ec == std::errc() && high.ptr == end &&
+        high.ec == std::errc() && first <= last && last < size) {
       return {first, last};
     }
   }

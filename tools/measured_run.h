@@ -14,14 +14,24 @@ namespace yardmaster {
 
 /// One request as served; seconds since the run began.
 struct Served {
+  std::string where = "a request";  // FILE:LINE, for faults
   std::int32_t prompt_tokens = 0, output_tokens = 0;
-  double arrival_s = 0, scheduled_s = 0, first_token_s = 0, last_token_s = 0;
+  double arrival_s = 0;
+  double scheduled_s = 0;  // NaN: not measured
+  double first_token_s = 0, last_token_s = 0;
   std::vector<std::uint64_t> blocks;  // ids of the prompt's full blocks; equal ids: equal prefixes
 };
 
+/// What a file has to have: scheduled_s is not always measured.
+enum class Columns : std::uint8_t { all, all_but_scheduled };
+
 /// Reads arrival_s, input_tokens, output_tokens, scheduled_s, first_token_s and last_token_s, and
-/// prefix_block_ids where it is there, in order of arrival. Throws BadInput.
-std::vector<Served> read_measured_run(const std::string& path);
+/// prefix_block_ids where it is there, in order of arrival. Times that are no seconds of a run, as
+/// of a calendar, count from the first arrival. Throws BadInput.
+std::vector<Served> read_measured_run(const std::string& path, Columns needed = Columns::all);
+
+/// Says on stderr that times are read as seconds, when they look like milliseconds.
+void warn_of_unit(const std::vector<Served>& run);
 
 /// The same requests at the same times on a node of this kind, `before` after their arrival. Unless
 /// the kind says, prefixes are cached where the run names its blocks. Throws BadInput for a request
@@ -39,11 +49,13 @@ inline constexpr std::array<const char*, 5> kServedStatistics = {"mean", "p50", 
 
 /// One value a request, of those that have it, in seconds.
 std::vector<double> measure(const std::vector<Served>& run, std::size_t measure);
-/// Mean and percentiles of each measure: [measure][statistic], in seconds.
+/// Mean and percentiles of each measure: [measure][statistic], in seconds; NaN: nothing has it.
 using ServedTable = std::array<std::array<double, 5>, 5>;
 ServedTable statistics_of(const std::vector<Served>& run);
 
-/// Mean and largest |simulated / real - 1| of the 15 statistics of TTFT, TPOT and E2E.
+/// How many of the 15 statistics of TTFT, TPOT and E2E have a real value above 0.
+std::size_t comparable_statistics(const ServedTable& real);
+/// Mean and largest |simulated / real - 1| of these; NaN when there are none.
 std::pair<double, double> mean_and_worst_error(const ServedTable& real,
                                                const ServedTable& simulated);
 

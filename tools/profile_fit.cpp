@@ -68,7 +68,7 @@ Kernels read_kernels(const std::string& path, const char* size) {
   const CsvTable table(path);
   Kernels kernels;
   for (std::size_t i = 0; i < table.size(); ++i) {
-    kernels[table.text(i, "layer")][table.whole(i, size)] = table.number(i, "time_us");
+    kernels[table.text(i, "layer")][table.whole(i, size)] = table.positive(i, "time_us");
   }
   return kernels;
 }
@@ -81,7 +81,7 @@ std::vector<double> experts_of_step(const std::string& path, const ModelSpec& mo
   std::map<int, std::map<int, double>> times;
   for (std::size_t i = 0; i < table.size(); ++i) {
     times[table.whole(i, "tokens")][table.whole(i, "activated_experts")] =
-        table.number(i, "time_us");
+        table.positive(i, "time_us");
   }
   if (times.empty()) {
     throw BadInput(path + ": no rows");
@@ -128,15 +128,24 @@ void fit_kernels(const std::string& folder, const ModelSpec& model, StepProfile&
       p.head_us.push_back(us + sampler->second);
     }
   }
+  if (p.sequences.empty()) {
+    throw BadInput(folder + "/per_sequence.csv: lm_head and sampler have no number of sequences " +
+                   "in common");
+  }
 }
 
 AttentionTimes read_attention(const std::string& path) {
   const CsvTable table(path);
   AttentionTimes times;
   for (std::size_t i = 0; i < table.size(); ++i) {
+    if (table.whole(i, "prefill_chunk") == 0 && table.whole(i, "n_decode") == 0) {
+      throw BadInput(table.where(i) + ": neither a chunk nor a decode");
+    }
     times.add(table.whole(i, "prefill_chunk"), table.whole(i, "kv_prefill"),
-              table.whole(i, "n_decode"), table.whole(i, "kv_decode"), table.number(i, "time_us"));
+              table.whole(i, "n_decode"), table.whole(i, "kv_decode"),
+              table.positive(i, "time_us"));
   }
+  times.check(path);
   return times;
 }
 
@@ -201,8 +210,8 @@ std::vector<SkewRow> read_skew(const std::string& path, std::int32_t unsplit) {
     // Batches in which most are long are no skewed batches; the kernel orders them otherwise.
     if (table.text(i, "regime") == "pure" && n >= unsplit && table.number(i, "nb") <= n / 2) {
       const double longest = table.number(i, "kv_big");
-      rows.push_back({table.number(i, "t_mean_us") / kIterations,
-                      table.number(i, "t_skew_us") / kIterations, longest,
+      rows.push_back({table.positive(i, "t_mean_us") / kIterations,
+                      table.positive(i, "t_skew_us") / kIterations, longest,
                       longest - table.number(i, "kv_mean")});
     }
   }
@@ -282,11 +291,17 @@ std::vector<double> AttentionTimes::decodes() const {
   return all;
 }
 
+void AttentionTimes::check(const std::string& path) const {
+  if (alone_.empty()) {
+    throw BadInput(path + ": no rows of decodes alone (expected some with prefill_chunk 0)");
+  }
+  if (with_chunk_.empty()) {
+    throw BadInput(path + ": no rows with a chunk (expected some with prefill_chunk above 0)");
+  }
+}
+
 double AttentionTimes::at(double chunk, double history, double decodes, double context) const {
   const Slices& slices = chunk > 0 ? with_chunk_ : alone_;
-  if (slices.empty()) {
-    throw BadInput("attention.csv: no rows with a chunk, or none without");
-  }
   return between(slices, decodes, [&](const Chunks& chunks, int n) {
     return between(chunks, chunk, [&](const Histories& histories, int) {
       return between(histories, history, [&](const Line& line, int) {

@@ -17,6 +17,8 @@ namespace yardmaster {
 class AttentionTimes {
  public:
   void add(int chunk, int history, int decodes, int context, double us);
+  /// Throws BadInput, naming the file, unless there are rows with a chunk and rows without.
+  void check(const std::string& path) const;
   /// Microseconds of one layer, on straight lines: between numbers of decodes first, then between
   /// the chunks, histories and contexts that this slice has.
   [[nodiscard]] double at(double chunk, double history, double decodes, double context) const;

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "tools/command.h"
 #include "tools/measured_run.h"
@@ -17,64 +19,105 @@ struct ValidateNodeOptions {
   bool json = false;
 };
 
-double percent(double real, double simulated) {
-  return real > 0 ? 100 * (simulated / real - 1) : 0;
+/// Both sides of the comparison.
+struct Compared {
+  ServedTable real, simulated;
+  std::size_t requests = 0;
+  std::size_t measures = 0;  // the first so many of kServedMeasures
+
+  /// In per cent; nothing without a real value.
+  [[nodiscard]] std::optional<double> difference(std::size_t measure, std::size_t statistic) const {
+    const double value = real[measure][statistic];
+    return value > 0 ? std::optional(100 * (simulated[measure][statistic] / value - 1))
+                     : std::nullopt;
+  }
+};
+
+Compared compare(const std::vector<Served>& run, const std::vector<Served>& played,
+                 std::size_t first, std::size_t last) {
+  const auto part = [&](const std::vector<Served>& all) {
+    return statistics_of({all.begin() + static_cast<std::ptrdiff_t>(first),
+                          all.begin() + static_cast<std::ptrdiff_t>(last) + 1});
+  };
+  const bool scheduled = !std::isnan(run.front().scheduled_s);
+  return {part(run), part(played), last - first + 1, scheduled ? kServedMeasures.size() : 3};
 }
 
-void print_table(const ServedTable& real, const ServedTable& simulated) {
+std::string cell(double value, const char* format) {
+  return std::isnan(value) ? "-" : fmt::format(fmt::runtime(format), value);
+}
+
+void print_table(const Compared& c) {
   fmt::print("{:<26}{:<6}{:>12}{:>14}{:>14}\n", "", "", "real, ms", "simulated, ms",
              "difference, %");
-  for (std::size_t m = 0; m < kServedMeasures.size(); ++m) {
+  for (std::size_t m = 0; m < c.measures; ++m) {
     for (std::size_t s = 0; s < kServedStatistics.size(); ++s) {
-      fmt::print("{:<26}{:<6}{:>12.2f}{:>14.2f}{:>+14.1f}\n", s == 0 ? kServedMeasures[m] : "",
-                 kServedStatistics[s], 1e3 * real[m][s], 1e3 * simulated[m][s],
-                 percent(real[m][s], simulated[m][s]));
+      fmt::print("{:<26}{:<6}{:>12}{:>14}{:>14}\n", s == 0 ? kServedMeasures[m] : "",
+                 kServedStatistics[s], cell(1e3 * c.real[m][s], "{:.2f}"),
+                 cell(1e3 * c.simulated[m][s], "{:.2f}"),
+                 cell(c.difference(m, s).value_or(NAN), "{:+.1f}"));
     }
   }
-  const auto [mean, worst] = mean_and_worst_error(real, simulated);
-  fmt::print("\n15 statistics of TTFT, TPOT and E2E: mean error {:.2f} %, worst {:.2f} %\n",
-             100 * mean, 100 * worst);
+  const auto [mean, worst] = mean_and_worst_error(c.real, c.simulated);
+  const std::size_t comparable = comparable_statistics(c.real);
+  fmt::print("\n{} statistics of TTFT, TPOT and E2E{}: mean error {} %, worst {} %\n", comparable,
+             comparable < 15 ? " with a real value above 0" : "", cell(100 * mean, "{:.2f}"),
+             cell(100 * worst, "{:.2f}"));
 }
 
-void print_json(const ServedTable& real, const ServedTable& simulated, std::size_t requests) {
+nlohmann::ordered_json number_or_null(std::optional<double> value) {
+  return value && !std::isnan(*value) ? nlohmann::ordered_json(*value) : nullptr;
+}
+
+void print_json(const Compared& c) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (std::size_t m = 0; m < kServedMeasures.size(); ++m) {
+  for (std::size_t m = 0; m < c.measures; ++m) {
     for (std::size_t s = 0; s < kServedStatistics.size(); ++s) {
       rows.push_back({{"measure", kServedMeasures[m]},
                       {"statistic", kServedStatistics[s]},
-                      {"real_s", real[m][s]},
-                      {"simulated_s", simulated[m][s]},
-                      {"difference_percent", percent(real[m][s], simulated[m][s])}});
+                      {"real_s", number_or_null(c.real[m][s])},
+                      {"simulated_s", number_or_null(c.simulated[m][s])},
+                      {"difference_percent", number_or_null(c.difference(m, s))}});
     }
   }
-  const auto [mean, worst] = mean_and_worst_error(real, simulated);
-  fmt::print("{}\n", nlohmann::ordered_json{{"requests", requests},
+  const auto [mean, worst] = mean_and_worst_error(c.real, c.simulated);
+  fmt::print("{}\n", nlohmann::ordered_json{{"requests", c.requests},
                                             {"statistics", rows},
-                                            {"mean_error_percent", 100 * mean},
-                                            {"worst_error_percent", 100 * worst}}
+                                            {"statistics_compared", comparable_statistics(c.real)},
+                                            {"mean_error_percent", number_or_null(100 * mean)},
+                                            {"worst_error_percent", number_or_null(100 * worst)}}
                          .dump(2));
 }
 
+/// What was compared with what.
+void print_header(const std::string& measured, std::size_t requests, std::size_t first,
+                  std::size_t last, const Scenario& scenario) {
+  const NodeKind& kind = scenario.kinds.front();
+  fmt::print("{}: requests {} to {} of {}\n{}, {}, tensor parallel {}, {}; step times: {}\n",
+             measured, first, last, requests, kind.gpu.name, kind.model.name, kind.tensor_parallel,
+             kind.engine.name, kind.profile.empty() ? "formula" : "profile " + kind.profile.name);
+  const Duration before = scenario.network.frontend + scenario.network.latency;
+  if (before > Duration::zero()) {
+    fmt::print(
+        "network: {:.4g} ms before each request (frontend and latency of the scenario's "
+        "network; 0 when the times are the server's own)\n",
+        1e3 * before.seconds());
+  }
+  fmt::print("\n");
+}
+
 int validate_node(const ValidateNodeOptions& options) {
-  const std::vector<Served> run = read_measured_run(options.measured);
+  const std::vector<Served> run = read_measured_run(options.measured, Columns::all_but_scheduled);
   const auto [first, last] = parse_requests(options.requests, run.size());
   const Scenario scenario = options.scenario.load();
-  const std::vector<Served> played = replay_scenario(run, scenario);
-  const auto part = [&, from = first, to = last](const std::vector<Served>& all) {
-    return statistics_of({all.begin() + static_cast<std::ptrdiff_t>(from),
-                          all.begin() + static_cast<std::ptrdiff_t>(to) + 1});
-  };
-  const ServedTable real = part(run), simulated = part(played);
+  warn_of_unit(run);
+  const Compared compared = compare(run, replay_scenario(run, scenario), first, last);
   if (options.json) {
-    print_json(real, simulated, last - first + 1);
-    return kExitOk;
+    print_json(compared);
+  } else {
+    print_header(options.measured, run.size(), first, last, scenario);
+    print_table(compared);
   }
-  const NodeKind& kind = scenario.kinds.front();
-  fmt::print("{}: requests {} to {} of {}\n{}, {}, tensor parallel {}, {}; step times: {}\n\n",
-             options.measured, first, last, run.size(), kind.gpu.name, kind.model.name,
-             kind.tensor_parallel, kind.engine.name,
-             kind.profile.empty() ? "formula" : "profile " + kind.profile.name);
-  print_table(real, simulated);
   return kExitOk;
 }
 
@@ -87,8 +130,9 @@ void add_validate_node_command(CLI::App& app, Command& chosen) {
       "Replay a measured run on the scenario's first node: real, simulated, difference in %");
   command
       .add_option("--measured", options->measured,
-                  "CSV of requests: arrival_s, input_tokens, output_tokens, scheduled_s, "
-                  "first_token_s, last_token_s; with prefix_block_ids the node caches prefixes")
+                  "CSV of requests: arrival_s, input_tokens, output_tokens, first_token_s, "
+                  "last_token_s, in seconds; scheduled_s adds two measures; with "
+                  "prefix_block_ids the node caches prefixes")
       ->required();
   options->scenario.add_as_option(command);
   command.add_option("--requests", options->requests,

@@ -246,6 +246,28 @@ void read_machine(Section& s, NodeKind& kind) {
       seconds("uncaptured_step", "More for steps beyond the captured graph sizes.");
 }
 
+/// Whether the model can be split over so many GPUs of this type, and computed there.
+void check_degree(Section& s, const NodeKind& kind) {
+  const ModelSpec& model = kind.model;
+  const std::int32_t degree = kind.tensor_parallel;
+  const auto figures_lack = [&](const char* what) {
+    s.fault("gpu",
+            "the catalogue has no figures of " + kind.gpu.name + " for " + model.name + what);
+  };
+  if (model.heads % degree != 0) {
+    s.fault("tensor_parallel", std::to_string(degree) + " does not divide the " +
+                                   std::to_string(model.heads) + " heads of " + model.name);
+  } else if (model.kv_heads % degree != 0 && degree % model.kv_heads != 0) {
+    s.fault("tensor_parallel", std::to_string(degree) + " neither divides the " +
+                                   std::to_string(model.kv_heads) + " KV heads of " + model.name +
+                                   " nor is a multiple of them");
+  } else if (!kind.gpu.runs(model, 1)) {
+    figures_lack(" (number format of weights or KV)");
+  } else if (!kind.gpu.runs(model, degree)) {
+    figures_lack(" on several GPUs");
+  }
+}
+
 NodeKind read_node(Section& s, Catalogue& catalogue, const std::vector<NodeKind>& others) {
   NodeKind kind;
   const auto name = s.find<std::string>(
@@ -263,20 +285,15 @@ NodeKind read_node(Section& s, Catalogue& catalogue, const std::vector<NodeKind>
   const ModelSpec* model_spec = look_up(s, "model", "model", model, catalogue.models);
   kind.gpu = gpu_spec != nullptr ? *gpu_spec : GpuSpec{};
   kind.model = model_spec != nullptr ? *model_spec : ModelSpec{};
-  kind.tensor_parallel = s.get<std::int32_t>({.key = "tensor_parallel",
-                                              .doc = "GPUs of one node; divides "
-                                                     "the model's KV heads.",
-                                              .fallback = 1,
-                                              .min = 1,
-                                              .max = 64});
-  if (model_spec != nullptr && s.sound() && kind.model.kv_heads % kind.tensor_parallel != 0) {
-    s.fault("tensor_parallel", std::to_string(kind.tensor_parallel) + " does not divide the " +
-                                   std::to_string(kind.model.kv_heads) + " KV heads of " +
-                                   kind.model.name);
-  } else if (s.sound() && !kind.gpu.runs(kind.model, kind.tensor_parallel)) {
-    s.fault("gpu", "the catalogue has no figures of " + kind.gpu.name + " for " + kind.model.name +
-                       (kind.tensor_parallel > 1 ? " on several GPUs"
-                                                 : " (number format of weights or KV)"));
+  kind.tensor_parallel =
+      s.get<std::int32_t>({.key = "tensor_parallel",
+                           .doc = "GPUs of one node; divides the model's heads, and divides its KV "
+                                  "heads or is a multiple of them (then they are copied).",
+                           .fallback = 1,
+                           .min = 1,
+                           .max = 64});
+  if (model_spec != nullptr && s.sound()) {
+    check_degree(s, kind);
   }
   read_profile(s, catalogue, kind);
   std::optional<std::int32_t> max_model_len, kv_blocks;

@@ -125,10 +125,30 @@ TEST(Load, ModelThatDoesNotFitIsRefused) {
       Lines{});
 }
 
-TEST(Load, TensorParallelMustDivideTheKvHeads) {
-  EXPECT_EQ(faults_of(with_node(", tensor_parallel: 3")),
-            Lines{"s.yaml:2:59: nodes[0].tensor_parallel: 3 does not divide the 8 KV heads of "
-                  "llama-3.1-8b"});
+TEST(Load, TensorParallelMustDivideTheHeads) {
+  EXPECT_EQ(
+      faults_of(with_node(", tensor_parallel: 3")),
+      Lines{
+          "s.yaml:2:59: nodes[0].tensor_parallel: 3 does not divide the 32 heads of llama-3.1-8b"});
+}
+
+TEST(Load, DegreesBeyondTheKvHeadsAreMultiplesOfThem) {
+  EXPECT_EQ(faults_of(with_node(", tensor_parallel: 16")), Lines{});
+  const auto fault = [](int degree) {
+    return faults_of("nodes:\n  - {gpu: h100-sxm, model: qwen2.5-7b, tensor_parallel: " +
+                     std::to_string(degree) + "}\n");
+  };
+  EXPECT_EQ(fault(28), Lines{});
+  EXPECT_EQ(fault(14), Lines{"s.yaml:2:57: nodes[0].tensor_parallel: 14 neither divides the 4 KV "
+                             "heads of qwen2.5-7b nor is a multiple of them"});
+}
+
+TEST(Load, MissingNumberFormatIsNotBlamedOnTheDegree) {
+  EXPECT_EQ(faults_of("nodes:\n  - gpu: a100-80gb-sxm\n    model: llama-3.1-8b-fp8\n"
+                      "    tensor_parallel: 2\n"),
+            Lines{"s.yaml:2:10: nodes[0].gpu: the catalogue has no figures of a100-80gb-sxm for "
+                  "llama-3.1-8b-fp8 "
+                  "(number format of weights or KV)"});
 }
 
 TEST(Load, FormatWithoutMeasuredFiguresIsRefused) {

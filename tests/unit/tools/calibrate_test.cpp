@@ -1,6 +1,8 @@
 // Do the calibrators find what made the measurements?
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -138,6 +140,37 @@ TEST_F(Calibration, MissingAndMalformedFilesAreNamedWithTheirLine) {
   }
 }
 
+/// The fault of reading the folder as a profile; empty when there is none.
+std::string fault_of_profile(const std::string& folder) {
+  try {
+    fit_profile(folder, folder, specimens::gpu(), two_layers(), 1);
+    return "";
+  } catch (const BadInput& fault) {
+    return fault.what();
+  }
+}
+
+TEST_F(Calibration, AttentionWithoutDecodesAloneOrWithoutChunksIsRefused) {
+  write("dense.csv", "layer,tokens,time_us\nlayernorm,1,2\nlayernorm,64,4\n");
+  write("per_sequence.csv",
+        "layer,sequences,time_us\nlm_head,1,100\nlm_head,8,120\nsampler,1,10\nsampler,8,30\n");
+  const std::string header = "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n";
+  write("attention.csv", header + "16,0,0,0,20\n16,0,1,16,30\n");
+  EXPECT_EQ(
+      fault_of_profile(folder_.string()),
+      path("attention.csv") + ": no rows of decodes alone (expected some with prefill_chunk 0)");
+  write("attention.csv", header + "0,0,1,16,20\n");
+  EXPECT_EQ(
+      fault_of_profile(folder_.string()),
+      path("attention.csv") + ": no rows with a chunk (expected some with prefill_chunk above 0)");
+  write("attention.csv", header + "16,0,0,0,20\n0,0,0,0,20\n");
+  EXPECT_EQ(fault_of_profile(folder_.string()),
+            path("attention.csv") + ":3: neither a chunk nor a decode");
+  write("attention.csv", header + "16,0,0,0,20\n0,0,1,16,0\n");
+  EXPECT_EQ(fault_of_profile(folder_.string()),
+            path("attention.csv") + ":3: time_us is 0 (expected a number above 0)");
+}
+
 constexpr const char* kServer =
     "duration: 10 s\nnodes:\n  - {gpu: h100-sxm, model: llama-3.1-8b, engine: vllm-0.19}\n"
     "network: {frontend: 0 s, latency: 0 s}\nworkload: {load: 0.5}\n";
@@ -168,6 +201,38 @@ TEST_F(Calibration, HostTimesOfARunComeBack) {
   EXPECT_NEAR(fit.uncaptured_step.value, 4e-3, 0.2e-3);
   EXPECT_LE(fit.step.low, fit.step.value);
   EXPECT_GE(fit.step.high, fit.step.value);
+}
+
+TEST_F(Calibration, HostTimesBeyondTheFirstGridComeBack) {
+  const Scenario machine =
+      server({{"nodes.0.machine.step", "2.2 ms"}, {"nodes.0.machine.uncaptured_step", "20 ms"}});
+  const HostFit fit = fit_host(replay_scenario(requests(), machine), server(), 0, 159);
+  EXPECT_NEAR(fit.step.value, 2.2e-3, 0.08e-3);
+  EXPECT_NEAR(fit.uncaptured_step.value, 20e-3, 0.8e-3);
+}
+
+TEST_F(Calibration, SolutionThatDoesNotExplainTheRunIsNone) {
+  // Such a machine is overloaded from the start, and replays near 250 ms look like it in part.
+  const Scenario machine =
+      server({{"nodes.0.machine.step", "10 ms"}, {"nodes.0.machine.uncaptured_step", "100 ms"}});
+  EXPECT_THROW(fit_host(replay_scenario(requests(), machine), server(), 0, 159), BadInput);
+}
+
+TEST_F(Calibration, RunsThatTellNoHostTimesAreRefused) {
+  std::vector<Served> run = replay_scenario(requests(), server());
+  const auto fault = [&](std::size_t last) -> std::string {
+    try {
+      fit_host(run, server(), 0, last);
+      return "";
+    } catch (const BadInput& e) {
+      return e.what();
+    }
+  };
+  EXPECT_NE(fault(19).find("20 requests (expected more than 20"), std::string::npos) << fault(19);
+  for (Served& r : run) {
+    r.last_token_s = r.first_token_s;
+  }
+  EXPECT_NE(fault(159).find("between its first and last token"), std::string::npos) << fault(159);
 }
 
 TEST_F(Calibration, PrefixBlockIdsAreReadAndTheirFaultsNameTheLine) {
@@ -208,7 +273,63 @@ TEST_F(Calibration, MeasuredRunIsReadInOrderOfArrivalAndComparedWithItselfIsExac
   EXPECT_THROW(read_measured_run(path("run.csv")), BadInput);
   EXPECT_THROW(parse_requests("5..2", 10), BadInput);
   EXPECT_THROW(parse_requests("0..10", 10), BadInput);
+  EXPECT_THROW(parse_requests("..5", 10), BadInput);
+  EXPECT_THROW(parse_requests("5..", 10), BadInput);
   EXPECT_EQ(parse_requests("3..9", 10), (std::pair<std::size_t, std::size_t>{3, 9}));
+}
+
+constexpr const char* kRunHeader =
+    "arrival_s,input_tokens,output_tokens,scheduled_s,first_token_s,last_token_s\n";
+
+TEST_F(Calibration, CalendarTimesCountFromTheFirstArrival) {
+  write("run.csv", std::string(kRunHeader) +
+                       "1700000001,10,5,1700000001.25,1700000001.5,1700000002\n"
+                       "1700000000,20,1,1700000000,1700000000.5,1700000000.5\n");
+  const std::vector<Served> run = read_measured_run(path("run.csv"));
+  EXPECT_EQ(run[0].arrival_s, 0);
+  EXPECT_EQ(run[1].scheduled_s, 1.25);
+  EXPECT_EQ(run[1].last_token_s, 2);
+}
+
+TEST_F(Calibration, FaultsOfARequestNameFileLineAndValue) {
+  const auto fault = [&](const std::string& row) -> std::string {
+    write("run.csv", kRunHeader + std::string("\n2,10,5,2.1,2.2,2.6\n") + row + "\n");
+    try {
+      replay_scenario(read_measured_run(path("run.csv")), server());
+      return "";
+    } catch (const BadInput& e) {
+      return e.what();
+    }
+  };
+  const auto begins = [&](const std::string& row, const std::string& message) {
+    EXPECT_EQ(fault(row).rfind(path("run.csv") + ":4: " + message, 0), 0U) << fault(row);
+  };
+  begins("3,10,5,2.5,3,4", "scheduled_s is 2.5 (expected 3 or later");
+  begins("-1,10,5,2.5,3,4", "arrival_s is -1 (expected 0 or later");
+  begins("3,10,5,3,4,3000000", "last_token_s is 2999998 s after the first arrival");
+  begins("1,10,900000,1,2,3", "900010 tokens of prompt and output (expected at most ");
+}
+
+TEST_F(Calibration, StatisticsWithoutARealValueAreNoPartOfTheError) {
+  write("run.csv",
+        "arrival_s,input_tokens,output_tokens,first_token_s,last_token_s\n"
+        "1,20,1,1.5,1.5\n2,10,1,2.2,2.2\n");
+  EXPECT_THROW(read_measured_run(path("run.csv")), BadInput);
+  const ServedTable real =
+      statistics_of(read_measured_run(path("run.csv"), Columns::all_but_scheduled));
+  EXPECT_TRUE(std::isnan(real[1][0]));  // no request has a second token
+  EXPECT_TRUE(std::isnan(real[3][0]));  // nor its moment of scheduling
+  EXPECT_EQ(comparable_statistics(real), 10U);
+  ServedTable simulated = real;
+  for (std::array<double, 5>& measure : simulated) {
+    for (double& value : measure) {
+      value *= 1.5;
+    }
+  }
+  const auto [mean, worst] = mean_and_worst_error(real, simulated);
+  EXPECT_NEAR(mean, 0.5, 1e-9);
+  EXPECT_NEAR(worst, 0.5, 1e-9);
+  EXPECT_TRUE(std::isnan(mean_and_worst_error(ServedTable{}, simulated).first));
 }
 
 }  // namespace

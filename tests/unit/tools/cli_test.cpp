@@ -111,6 +111,63 @@ TEST_F(CommandLine, WrongInputGivesTwoAndPrintsNothingOnStdout) {
   }
 }
 
+TEST_F(CommandLine, CalibrateRefusesOptionsOfItsOtherMode) {
+  const std::string host = "calibrate --host --measured run.csv --scenario scenarios/minimal.yaml ";
+  for (const std::string& arguments : std::vector<std::string>{
+           host + "-o out", host + "--gpu h100-sxm", host + "--source mine", host + "--force",
+           "calibrate profiles --gpu h100-sxm --model llama-3.1-8b --measured run.csv",
+           "calibrate profiles --gpu h100-sxm --model llama-3.1-8b --requests 0..9",
+           "calibrate profiles --gpu h100-sxm --model llama-3.1-8b --set duration=1s"}) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_NE(outcome.err.find("is an option of calibrate"), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(CommandLine, CalibrateRefusesAProfileOfAnotherGpuOrModel) {
+  std::ofstream(file("meta.yaml")) << "gpu: NVIDIA GeForce RTX 4090\n"
+                                      "model: meta-llama/Llama-3.1-8B-Instruct\n";
+  const auto fault = [&](const std::string& names) {
+    return run("calibrate " + folder_.string() + " " + names).err;
+  };
+  EXPECT_NE(fault("--gpu rtx-pro-6000 --model llama-3.1-8b")
+                .find("meta.yaml:1: gpu is \"NVIDIA GeForce RTX 4090\", which contradicts --gpu"),
+            std::string::npos);
+  EXPECT_NE(fault("--gpu rtx-4090 --model llama-3.1-70b").find("meta.yaml:2: model is "),
+            std::string::npos);
+  EXPECT_NE(fault("--gpu rtx-4090 --model llama-3.1-8b-fp8").find("dense.csv: no such file"),
+            std::string::npos);
+}
+
+TEST_F(CommandLine, ValidateNodeSaysWhatItAddsAndWhatCannotBeCompared) {
+  std::ofstream(file("run.csv"))
+      << "arrival_s,input_tokens,output_tokens,first_token_s,last_token_s\n"
+         "0,200,1,0.1,0.1\n1,300,1,1.1,1.1\n";
+  const std::string command =
+      "validate-node --measured " + file("run.csv") + " --scenario scenarios/minimal.yaml ";
+  const Outcome table = run(command);
+  ASSERT_EQ(table.code, 0) << table.err;
+  EXPECT_NE(table.out.find("ms before each request"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("10 statistics"), std::string::npos) << table.out;
+  EXPECT_EQ(table.out.find("arrival to scheduled"), std::string::npos) << table.out;
+  const Outcome own = run(command + "--set network.frontend=0s --set network.latency=0s");
+  EXPECT_EQ(own.out.find("before each request"), std::string::npos) << own.out;
+  const auto json = nlohmann::json::parse(run(command + "--json").out);
+  EXPECT_EQ(json.at("statistics_compared"), 10);
+  EXPECT_EQ(json.at("statistics").size(), 15U);
+  EXPECT_TRUE(json.at("statistics").at(5).at("difference_percent").is_null());  // TPOT, mean
+}
+
+TEST_F(CommandLine, ValidateNodeDoubtsMillisecondsAloud) {
+  std::ofstream(file("run.csv"))
+      << "arrival_s,input_tokens,output_tokens,first_token_s,last_token_s\n"
+         "0,200,11,100,300\n1000,300,11,1100,1300\n";
+  const Outcome outcome =
+      run("validate-node --measured " + file("run.csv") + " --scenario scenarios/minimal.yaml");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.err.find("times are read as seconds"), std::string::npos) << outcome.err;
+}
+
 TEST_F(CommandLine, AFileThatCannotBeWrittenGivesOne) {
   const Outcome outcome = run("run " + short_run_ + "-o /nowhere/out.h5");
   EXPECT_EQ(outcome.code, 1);
