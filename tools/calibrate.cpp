@@ -161,8 +161,9 @@ bool may_be(const std::string& profiled, const std::string& name) {
   });
 }
 
-/// Throws BadInput when the profiler's own record names another GPU or model.
-void check_record(const CalibrateOptions& options) {
+/// Says so on stderr when the profiler's own record seems to name another GPU or model. Names are
+/// free text: it may be the same one all the same.
+void compare_with_record(const CalibrateOptions& options) {
   const fs::path path = fs::path(options.folder) / "meta.yaml";
   if (!fs::exists(path)) {
     return;
@@ -174,9 +175,8 @@ void check_record(const CalibrateOptions& options) {
   for (const auto& [key, option, name] : names) {
     const yaml::Node* profiled = yaml::find(record, key);
     if (profiled != nullptr && !profiled->scalar.empty() && !may_be(profiled->scalar, name)) {
-      throw BadInput(fmt::format(
-          "{}:{}: {} is \"{}\", which contradicts {} {} (remove the file if it is wrong)",
-          path.string(), profiled->place.line, key, profiled->scalar, option, name));
+      fmt::print(stderr, "{}:{}: warning: {} is \"{}\": is that {} {}?\n", path.string(),
+                 profiled->place.line, key, profiled->scalar, option, name);
     }
   }
 }
@@ -188,7 +188,7 @@ int calibrate_profile(const CalibrateOptions& options) {
   const Catalogue catalogue = shipped_catalogue();
   const GpuSpec gpu = named(catalogue.gpus, "--gpu", options.gpu);
   const ModelSpec model = named(catalogue.models, "--model", options.model);
-  check_record(options);
+  compare_with_record(options);
   std::vector<std::pair<fs::path, std::string>> files;
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const int k : degrees_in(options.folder)) {
