@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,8 +69,11 @@ void whole_runs(benchmark::State& state, const Scenario& scenario, Extras extras
   for (auto _ : state) {
     Simulation world(scenario, Seed{1}, ordering,
                      extras.views ? Reporting::read : Reporting::unread);
-    MetricsCollector collector(scenario);
-    Observer* const observer = extras.rows ? &collector : nullptr;
+    std::optional<MetricsCollector> collector;
+    if (extras.rows) {
+      collector.emplace(scenario);
+    }
+    Observer* const observer = extras.rows ? &*collector : nullptr;
     for (const Decision* d = &world.advance(observer); d->kind != DecisionKind::end;
          d = &world.advance(observer)) {
       if (extras.views) {
@@ -93,7 +97,7 @@ void whole_runs(benchmark::State& state, const Scenario& scenario, Extras extras
 
 /// Conversations at load 0.7 of the bare loop's nodes; 200 a node at least, for it must fill.
 std::vector<bare::Arrival> requests_for(std::int64_t nodes) {
-  const auto count = static_cast<std::uint32_t>(std::max<std::int64_t>(16'000, 200 * nodes));
+  const auto count = static_cast<std::uint32_t>(std::max<std::int64_t>(100'000, 200 * nodes));
   std::vector<bare::Arrival> arrivals = bare::conversation(count, 1);
   bare::scale_to_load(arrivals, 0.7, static_cast<std::uint32_t>(nodes), bare::example_node());
   return arrivals;
