@@ -71,8 +71,9 @@ void read_settings(const Json& json, RecordedCase& out) {
   out.entry_cost = {c.at("h1_ps").get<std::int64_t>()};
   out.token_cost = {c.at("tok_ps").get<std::int64_t>()};
   out.context_cost = {c.at("ctx_ps").get<std::int64_t>()};
-  if (out.step_cost.ps + out.entry_cost.ps + out.token_cost.ps < 1) {
-    throw BadInput("cost: a step of one token takes no time");
+  if (std::min({out.step_cost, out.entry_cost, out.token_cost, out.context_cost}).ps < 0 ||
+      out.step_cost.ps + out.entry_cost.ps + out.token_cost.ps < 1) {
+    throw BadInput("cost: expected numbers of 0 or more, and a step of one token that takes time");
   }
   n.cost.fill(StepCost::affine(out.step_cost, out.entry_cost, out.token_cost, out.context_cost,
                                {n.max_num_seqs, n.max_num_batched_tokens}));

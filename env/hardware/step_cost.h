@@ -25,6 +25,7 @@ namespace yardmaster {
 struct Segment {
   Duration first, growth;
 
+  /// Duration of step `j`.
   [[nodiscard]] constexpr Duration step(std::int64_t j) const { return {first.ps + growth.ps * j}; }
   /// Duration of the first `steps` steps together.
   [[nodiscard]] constexpr Duration total(std::int64_t steps) const {

@@ -13,7 +13,7 @@ namespace {
 class Requests {
  public:
   Requests(const NodeSettings& settings, const Workload& workload)
-      : settings_(settings), workload_(workload), ahead_(workload.tenants.size()) {
+      : settings_(settings), workload_(workload), cursors_(workload.tenants.size()) {
     for (const Tenant& tenant : workload.tenants) {
       total_share_ += tenant.share;
     }
@@ -47,15 +47,14 @@ class Requests {
     while (tenant + 1 < workload_.tenants.size() && u > workload_.tenants[tenant].share) {
       u -= workload_.tenants[tenant++].share;
     }
-    ArrivalCursor cursor;
-    cursor.count = count_;
-    return task_sizes(cursor, workload_, tenant, kSeed, ahead_[tenant]);
+    cursors_[tenant].count = count_;
+    return task_sizes(cursors_[tenant], workload_, tenant, kSeed);
   }
 
   static constexpr Seed kSeed{0xCA9AC117};  // any fixed one: capacity belongs to no run
   const NodeSettings& settings_;
   const Workload& workload_;
-  std::vector<DrawnAhead<TaskSizes>> ahead_;  // [tenant]
+  std::vector<ArrivalCursor> cursors_;  // [tenant]
   double total_share_ = 0;
   std::uint32_t count_ = 0;
 };

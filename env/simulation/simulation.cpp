@@ -28,7 +28,6 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       events_(scenario.nodes() + scenario.workload.tenants.size() + 1),
       health_(scenario.nodes()),
       up_(scenario.nodes(), 1),
-      sizes_ahead_(scenario.workload.tenants.size()),
       ledger_(scenario.nodes()),
       board_(scenario, seed, reporting),
       estimates_(scenario, seed),
@@ -42,7 +41,6 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       returned_since_(scenario.nodes()) {
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
-    settings_.push_back(&settings);
     nodes_.emplace_back(node_id(i), settings, hears_kv_events_);
     too_long_.push_back(settings.max_model_len);
     longest_prompt_ = std::max(longest_prompt_, settings.max_model_len - 1);
@@ -162,7 +160,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   ArrivalCursor& cursor = arrivals_[tenant];
   const auto t = static_cast<std::uint32_t>(tenant);
   const Workload& workload = scenario_->workload;
-  const TaskSizes sizes = task_sizes(cursor, workload, t, seed_, sizes_ahead_[tenant]);
+  const TaskSizes sizes = task_sizes(cursor, workload, t, seed_);
   const TaskSlot slot = new_task();
   Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
@@ -270,7 +268,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   before_change(n);
   Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
-  const NodeSettings& settings = *settings_[index(n)];
+  const NodeSettings& settings = scenario_->kind(n).settings;
   const Network& network = scenario_->network;
   task.state = TaskState::sent;
   task.node = n;
@@ -555,7 +553,7 @@ NodeState Simulation::node_state(NodeId n) {
   Node& node = nodes_[index(n)];
   before_change(n);
   node.catch_up_before(context(n), now_);
-  const NodeSettings& settings = *settings_[index(n)];
+  const NodeSettings& settings = scenario_->kind(n).settings;
   const NodeLoad load = node.load(settings, requests_.items, now_);
   return {health_[index(n)].alive, load.running, load.waiting,
           static_cast<double>(load.used_blocks) / settings.usable_blocks, node.counters()};

@@ -143,7 +143,8 @@ class Simulation {
     return 1 + node_count() + tenant;
   }
   [[nodiscard]] NodeContext context(NodeId n) {
-    return {*settings_[index(n)], requests_.items, facts_, nullptr, &scenario_->workload.paths};
+    return {scenario_->kind(n).settings, requests_.items, facts_, nullptr,
+            &scenario_->workload.paths};
   }
 
   // The loop (simulation.cpp).
@@ -199,15 +200,13 @@ class Simulation {
   OrderingKey ordering_;
   Time now_;
   WinnerTree events_;
-  std::vector<const NodeSettings*> settings_;       // [node] of the scenario
-  std::vector<Node> nodes_;                         // [node]
-  std::vector<Health> health_;                      // [node]
-  std::vector<std::uint8_t> up_;                    // [node] as the dispatcher knows
-  std::vector<std::int32_t> too_long_;              // [node] the shortest prompt that it refuses
-  std::vector<ArrivalCursor> arrivals_;             // [tenant]
-  std::vector<DrawnAhead<TaskSizes>> sizes_ahead_;  // [tenant]
-  Piecewise<Task> tasks_;                           // [slot]
-  Piecewise<Request> requests_;                     // [slot]
+  std::vector<Node> nodes_;              // [node]
+  std::vector<Health> health_;           // [node]
+  std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
+  std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
+  std::vector<ArrivalCursor> arrivals_;  // [tenant]
+  Piecewise<Task> tasks_;                // [slot]
+  Piecewise<Request> requests_;          // [slot]
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
   std::int32_t longest_prompt_ = 0;  // that some node takes

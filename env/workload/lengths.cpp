@@ -89,10 +89,11 @@ Tokens LengthDistribution::samples(const LaneDraw& draw) const {
   return tokens;
 }
 
-TaskSizes task_sizes(const ArrivalCursor& cursor, const Workload& workload, std::uint32_t tenant,
-                     Seed seed, DrawnAhead<TaskSizes>& ahead) {
-  return ahead.at(seed, cursor.count,
-                  [&](std::uint32_t) { return sizes_ahead(cursor, workload, tenant, seed); });
+TaskSizes task_sizes(ArrivalCursor& cursor, const Workload& workload, std::uint32_t tenant,
+                     Seed seed) {
+  return cursor.sizes.at(seed, cursor.count, [&](std::uint32_t) {
+    return sizes_ahead(cursor, workload, tenant, seed);
+  });
 }
 
 }  // namespace yardmaster

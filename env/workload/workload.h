@@ -88,6 +88,7 @@ struct ArrivalCursor {
   Time state_end;            // bursty: when the state changes
   std::uint32_t states = 0;  // bursty: states so far; odd is a burst
   DrawnAhead<double> gaps;   // exponential deviates
+  DrawnAhead<TaskSizes> sizes;
 };
 
 /// The trace window that a seed chooses.
@@ -97,9 +98,7 @@ ArrivalCursor first_arrival(const Workload&, std::uint32_t tenant, Seed, Time en
 /// Moves to the following arrival.
 void next_arrival(ArrivalCursor&, const Workload&, std::uint32_t tenant, Seed, Time end);
 /// Sizes of the task that `cursor` stands at, and on the way those of the next ones. Pure in
-/// (workload, tenant, cursor, seed). REQUIRES that what was drawn ahead is of this workload and
-/// tenant.
-TaskSizes task_sizes(const ArrivalCursor&, const Workload&, std::uint32_t tenant, Seed,
-                     DrawnAhead<TaskSizes>&);
+/// (workload, tenant, cursor, seed). REQUIRES a cursor of one workload and tenant.
+TaskSizes task_sizes(ArrivalCursor&, const Workload&, std::uint32_t tenant, Seed);
 
 }  // namespace yardmaster

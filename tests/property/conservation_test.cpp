@@ -129,11 +129,10 @@ TEST(Conservation, SizesOfRowsAreThoseOfTheWorkload) {
   const Scenario scenario = calm_scenario(30);
   const Drained run = run_drained(scenario, Seed{6});
   std::map<std::uint32_t, TaskSizes> asked;
-  DrawnAhead<TaskSizes> ahead;
   const Time end{scenario.duration.ps};
   for (ArrivalCursor c = first_arrival(scenario.workload, 0, Seed{6}, end); !c.next.is_never();
        next_arrival(c, scenario.workload, 0, Seed{6}, end)) {
-    asked[c.count] = task_sizes(c, scenario.workload, 0, Seed{6}, ahead);
+    asked[c.count] = task_sizes(c, scenario.workload, 0, Seed{6});
   }
   ASSERT_EQ(run.audit.rows.size(), asked.size());
   for (const TaskRow& row : run.audit.rows) {

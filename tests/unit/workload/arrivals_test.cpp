@@ -187,14 +187,13 @@ TEST(TraceWindows, OneWindowReplaysTheWholeTraceScaled) {
 TEST(TraceWindows, SeedsChooseDisjointWindowsThatCoverTheTrace) {
   const Workload w = traced(2, Duration{4 * kSecond}, 5);
   std::vector<std::int32_t> prompts;
-  DrawnAhead<TaskSizes> ahead;
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     EXPECT_EQ(trace_window(w, {seed + 5}), seed);
     EXPECT_EQ(arrivals(w, {seed}, 4), (std::vector<double>{0, 2}));
     const Time end{4 * kSecond};
     for (ArrivalCursor c = first_arrival(w, 0, {seed}, end); !c.next.is_never();
          next_arrival(c, w, 0, {seed}, end)) {
-      prompts.push_back(task_sizes(c, w, 0, {seed}, ahead).prompt_tokens);
+      prompts.push_back(task_sizes(c, w, 0, {seed}).prompt_tokens);
     }
   }
   EXPECT_EQ(prompts, (std::vector<std::int32_t>{100, 101, 102, 103, 104, 105, 106, 107, 108, 109}));
@@ -210,8 +209,7 @@ TEST(TraceWindows, LengthsComeFromTheTraceWhateverTheSeed) {
   const Workload w = traced(1, Duration{10 * kSecond}, 1);
   ArrivalCursor c = first_arrival(w, 0, {99}, {10 * kSecond});
   next_arrival(c, w, 0, {99}, {10 * kSecond});
-  DrawnAhead<TaskSizes> ahead;
-  const TaskSizes sizes = task_sizes(c, w, 0, {99}, ahead);
+  const TaskSizes sizes = task_sizes(c, w, 0, {99});
   EXPECT_EQ(sizes.prompt_tokens, 101);
   EXPECT_EQ(sizes.output_tokens, 11);
 }

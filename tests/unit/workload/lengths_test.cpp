@@ -80,11 +80,10 @@ TEST(Lengths, CutToTheirLimits) {
 TEST(Lengths, SizesDependOnTheAddressOnly) {
   const Workload w = one_tenant(0.5);
   ArrivalCursor cursor;
-  DrawnAhead<TaskSizes> ahead;
   cursor.count = 17;
-  const TaskSizes first = task_sizes(cursor, w, 0, {3}, ahead);
+  const TaskSizes first = task_sizes(cursor, w, 0, {3});
   cursor.next = {123};  // when it comes does not matter
-  const TaskSizes again = task_sizes(cursor, w, 0, {3}, ahead);
+  const TaskSizes again = task_sizes(cursor, w, 0, {3});
   EXPECT_EQ(first.prompt_tokens, again.prompt_tokens);
   EXPECT_EQ(first.predicted_tokens, again.predicted_tokens);
 }
@@ -93,13 +92,12 @@ TEST(Lengths, SizesDependOnTheAddressOnly) {
 TEST(Lengths, SizesAheadAreThoseOfSingleDraws) {
   Workload w = one_tenant(0.7);
   w.tenants[0].output_tokens = {Kind::lognormal, 200, 1.1, 1, 4096};
-  DrawnAhead<TaskSizes> ahead;
   ArrivalCursor cursor;
   for (const std::uint32_t count : {0U, 1U, 7U, 8U, 9U, 30U, 4U, 0xFFFFFFFFU, 0U, 1U, 2U}) {
     for (const std::uint64_t seed : {3U, 4U}) {
       cursor.count = count;
       const TaskAddress at = object_address(0, count);
-      const TaskSizes sizes = task_sizes(cursor, w, 0, {seed}, ahead);
+      const TaskSizes sizes = task_sizes(cursor, w, 0, {seed});
       EXPECT_EQ(sizes.prompt_tokens,
                 w.tenants[0].prompt_tokens.sample({{seed}, Purpose::prompt_length, at}));
       EXPECT_EQ(sizes.output_tokens,
@@ -113,12 +111,12 @@ TEST(Lengths, SizesAheadAreThoseOfSingleDraws) {
 
 TEST(Lengths, PredictionIsExactWithoutErrorAndLognormalWithIt) {
   ArrivalCursor cursor;
-  DrawnAhead<TaskSizes> exact, ahead;
-  EXPECT_EQ(task_sizes(cursor, one_tenant(0), 0, {3}, exact).predicted_tokens, 100);
+  ArrivalCursor exact;
+  EXPECT_EQ(task_sizes(exact, one_tenant(0), 0, {3}).predicted_tokens, 100);
   const Workload w = one_tenant(0.7);
   double logs = 0, squares = 0;
   for (cursor.count = 0; cursor.count < kDraws; ++cursor.count) {
-    const TaskSizes sizes = task_sizes(cursor, w, 0, {3}, ahead);
+    const TaskSizes sizes = task_sizes(cursor, w, 0, {3});
     ASSERT_GE(sizes.predicted_tokens, 1);
     ASSERT_EQ(sizes.output_tokens, 100);
     const double x = std::log(sizes.predicted_tokens / 100.0);
@@ -135,9 +133,8 @@ TEST(Lengths, PredictionIsAtLeastOneToken) {
   Workload w = one_tenant(4);
   w.tenants[0].output_tokens = {Kind::fixed, 1, 0, 1, 1};
   ArrivalCursor cursor;
-  DrawnAhead<TaskSizes> ahead;
   for (cursor.count = 0; cursor.count < 1000; ++cursor.count) {
-    EXPECT_GE(task_sizes(cursor, w, 0, {3}, ahead).predicted_tokens, 1);
+    EXPECT_GE(task_sizes(cursor, w, 0, {3}).predicted_tokens, 1);
   }
 }
 
