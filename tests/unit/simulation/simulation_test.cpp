@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,38 @@ TEST(Simulation, ReportsShowTheSameHoweverOftenTheyAreRead) {
       }
     }
     EXPECT_EQ(always.digest(), seldom.digest());
+  }
+}
+
+TEST(Simulation, LostReportsAreNotShownAndTheOthersAre) {
+  Scenario scenario = unlike_nodes(1'000);
+  scenario.duration = {200 * kPsPerSecond};
+  scenario.reports.interval = {kPsPerSecond};
+  scenario.reports.delay = {kPsPerSecond / 1'000};
+  scenario.reports.loss = 0.75;
+  constexpr Seed kSeed{5};
+  Simulation world(scenario, kSeed, first_come());
+  std::vector<std::set<std::int64_t>> shown(scenario.nodes());  // [node] numbers of reports
+  Time end;
+  for (const Decision* d = &world.advance(); d->kind != DecisionKind::end; d = &world.advance()) {
+    const FleetView& view = world.view();
+    for (std::uint32_t n = 0; n < view.nodes(); ++n) {
+      if (!view.report_taken[n].is_never()) {
+        shown[n].insert(view.report_taken[n].ps / kPsPerSecond);  // phases are below one interval
+      }
+    }
+    end = d->now;
+    world.apply(Action::send(node_id(d->index % 2)));  // the two that take any prompt
+  }
+  for (std::uint32_t n = 0; n < scenario.nodes(); ++n) {
+    int arrived = 0;
+    for (std::uint32_t k = 0; k < end.ps / kPsPerSecond; ++k) {
+      const bool lost = Draw{kSeed, Purpose::report_loss, object_address(n, k)}.uniform() < 0.75;
+      EXPECT_FALSE(lost && shown[n].contains(k)) << "node " << n << ", report " << k;
+      arrived += lost ? 0 : 1;
+    }
+    EXPECT_GT(arrived, 25);
+    EXPECT_GE(static_cast<int>(shown[n].size()), arrived - 2);  // one may be passed over
   }
 }
 
