@@ -195,7 +195,9 @@ def check_pragma_once(tree):
 
 def functions(code):
     """(line of the opening brace's statement, lines) of every function body in `code`."""
-    container = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b[^()=]*$")
+    aligned = r"(\s*alignas\([^()]*\))?"
+    container = re.compile(
+        r"\b(namespace|class|struct|union|enum|extern)\b" + aligned + "[^()=]*$")
     stack, statement = [], 0
     for match in re.finditer(r"[{};]|^\s*#.*$", code, re.M):
         char = match.group(0)

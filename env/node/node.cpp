@@ -11,7 +11,6 @@ namespace {
 // In a large fleet who ends now was last touched long ago: its cache lines are on their way
 // meanwhile. Measured on 1,024 nodes: 5 % of a run.
 void fetch(const Request& request) {
-  constexpr std::size_t kCacheLine = 64;
   const auto* row = reinterpret_cast<const std::byte*>(&request);
   for (std::size_t offset = 0; offset < sizeof(Request); offset += kCacheLine) {
     __builtin_prefetch(row + offset, 1);
@@ -179,7 +178,8 @@ NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& re
   load.waiting = static_cast<std::int32_t>(waiting_.size());
   std::int64_t used = settings.usable_blocks - free_blocks_ + phases_.blocks(step_, begun);
   // Ended requests whose seats came free with a step that has been planned within the segment.
-  for (const Leaving& l : leaving_) {
+  for (std::size_t i = 0; i < leaving_.size(); ++i) {
+    const Leaving& l = leaving_[i];
     if (l.release_step <= step_ + begun + settings.steps_in_flight - 2) {
       --load.running;
       used -= blocks_for(requests[index(l.task)].computed);

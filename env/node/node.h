@@ -97,13 +97,14 @@ struct NodeLoad {
   std::int64_t context_tokens = 0;  // computed tokens of decoding requests
 };
 
-/// A node as a value.
-class Node {
+/// A node as a value. Its members stand in the order in which its events touch them, from a cache
+/// line's beginning: of a large fleet, no node is in the cache when its next event comes.
+class alignas(kCacheLine) Node {
  public:
   Node() = default;
   /// `log_kv_events`: changes of its prefix cache are kept until they are drained.
   Node(NodeId id, const NodeSettings& settings, bool log_kv_events = false)
-      : id_(id), free_blocks_(settings.usable_blocks) {
+      : free_blocks_(settings.usable_blocks), id_(id) {
     if (settings.enable_prefix_caching) {
       cache_ = PrefixCache(settings.usable_blocks,
                            settings.rules.freed_blocks_to_back ? FreedBlocks::all_to_back
@@ -261,7 +262,10 @@ class Node {
   void push_output(NodeOutput);
   static void forget_output(const NodeContext&, const NodeOutput&);
 
-  // The segment under way: steps step_ .. step_ + steps_ - 1; written by start_segment.
+  // When: written by reschedule(), then by start_segment(). The segment under way is steps step_ ..
+  // step_ + steps_ - 1.
+  PlanPoint plan_point_{Time::never(), 0};
+  Time next_output_ = Time::never(), next_plan_ = Time::never();
   Time start_;  // of its first step on the device
   Segment segment_{};
   double per_first_ = 0;  // 1 / segment_.first, 1/ps
@@ -271,47 +275,47 @@ class Node {
   bool idle_ = true;        // nothing to do: the next plan is made at the next delivery
   bool irregular_ = false;  // the next plan must be literal, whatever else
   std::uint8_t cost_level_ = 0, next_cost_level_ = 0;
-  Time end_;  // of the last step that has been closed
+  bool unseen_ = false;                 // the last planned step had not ended at the last plan
+  bool planned_seen_ = false;           // nor had any when that step was planned: false
+  bool head_waits_for_sharer_ = false;  // the head may be let in by what a sharer publishes
+  bool longest_left_ = false;           // who had longest_offset_ no longer decodes
+  Time end_;                            // of the last step that has been closed
   Time last_step_start_,
       opportunity_;  // of that step; the last instant before now when a plan could be made
-  Time cost_change_at_ = Time::never(), replan_at_ = Time::never();
-  Time change_at_ = Time::never();  // the first of these two and of the cancels
   Time natural_plan_,
       segment_end_;  // written by set_steps: the plan after the segment, if nothing cuts it
-  PlanPoint plan_point_{Time::never(), 0};  // written by reschedule, like the next two
-  Time next_output_ = Time::never(), next_plan_ = Time::never();
+  Time change_at_ = Time::never();  // the first of cost_change_at_, replan_at_ and the cancels
 
   // The batch.
-  NodeId id_ = kNoNode;
-  std::int32_t decodes_ = 0;         // requests that decode
-  std::int64_t offset_sum_ = 0;      // their context at step s: decodes_ * s + offset_sum_
-  std::int64_t longest_offset_ = 0;  // the largest of their context_offset, unless
-  bool longest_left_ = false;        // the one that had it no longer decodes
-  BlockPhases phases_;               // of them: who needs a block when
-  std::int32_t running_ = 0;         // requests in the running list, the leaving ones too
-  std::int32_t free_blocks_ = 0;     // as if no decode step of the segment under way had been made
+  std::int64_t offset_sum_ = 0;   // context of the decodes at step s: decodes_ * s + offset_sum_
+  std::int32_t decodes_ = 0;      // requests that decode
+  std::int32_t running_ = 0;      // requests in the running list, the leaving ones too
+  std::int32_t free_blocks_ = 0;  // as if no decode step of the segment under way had been made
   TaskSlot first_running_ = kNoTask, last_running_ = kNoTask;
   TaskSlot prefilling_ = kNoTask;   // the only partly computed prompt, if last in the running list
   std::int32_t chunk_tokens_ = 0;   // its chunk in each step of the segment
-  MixedStep step_shape_;            // the segment's first step, when it has chunks; else no chunks
   std::int32_t extra_decodes_ = 0;  // entries of a literal step that are none of decodes_
-  std::int64_t extra_context_ = 0;  // their context
-  std::int64_t extra_longest_ = 0;  // the longest of them
-  std::uint32_t arrivals_ = 0;      // deliveries so far
-  Duration prefill_clock_;          // time in closed steps with prefill chunks
-  FinishHeap by_finish_;            // the decoding requests
-  std::vector<TaskSlot> joining_;   // their last chunk is in the step under way
-  std::vector<Leaving> leaving_;    // last token sampled, seat and blocks not yet free
-  std::vector<Cancel> cancels_;     // at the next plan
   std::int32_t sharers_ = 0, rivals_ = 0;  // running requests with these flags
-  bool unseen_ = false;                    // the last planned step had not ended at the last plan
-  bool planned_seen_ = false;              // nor had any when that step was planned: false
-  bool head_waits_for_sharer_ = false;     // the head may be let in by what a sharer publishes
+  std::uint32_t arrivals_ = 0;             // deliveries so far
+  NodeId id_ = kNoNode;
+  BlockPhases phases_;           // of the decodes: who needs a block when
+  FinishHeap by_finish_;         // the decoding requests
+  Ring<TaskSlot, 2> joining_;    // their last chunk is in the step under way
+  Ring<Leaving, 2> leaving_;     // last token sampled, seat and blocks not yet free
+  Ring<NodeOutput, 2> outputs_;  // decided and not yet collected, by time
+  Ring<Delivery, 2> mailbox_;    // on their way or not yet seen, by time
   Ring<TaskSlot> waiting_;
   std::int64_t waiting_tokens_ = 0;  // to compute for those, whole sequences
-  Ring<Delivery> mailbox_;           // on their way or not yet seen, by time
-  Ring<NodeOutput> outputs_;         // decided and not yet collected, by time
+  MixedStep step_shape_;             // the segment's first step, when it has chunks; else no chunks
+  Duration prefill_clock_;           // time in closed steps with prefill chunks
   NodeCounters counters_;
+
+  // What is rarely touched.
+  std::int64_t extra_context_ = 0;   // of extra_decodes_
+  std::int64_t extra_longest_ = 0;   // the longest of them
+  std::int64_t longest_offset_ = 0;  // the largest context_offset, unless longest_left_
+  Time cost_change_at_ = Time::never(), replan_at_ = Time::never();
+  std::vector<Cancel> cancels_;  // at the next plan
   // Prefix caching. free_blocks_ leads; the cache takes blocks when it is changed or looked at.
   PrefixCache cache_;
 };

@@ -135,9 +135,9 @@ void Node::release_in_order(const NodeContext& context, std::int64_t step) {
   for (TaskSlot task = first_running_; task != kNoTask;) {
     const Request& r = context.requests[index(task)];
     const TaskSlot next = r.next;
-    if (r.state == RequestState::leaving && std::erase_if(leaving_, [&](const Leaving& l) {
-                                              return l.task == task && l.release_step <= step;
-                                            }) > 0) {
+    if (r.state == RequestState::leaving && leaving_.remove_if([&](const Leaving& l) {
+          return l.task == task && l.release_step <= step;
+        }) > 0) {
       release_one(context, task);
     }
     task = next;

@@ -107,7 +107,8 @@ void Node::close_segment(const NodeContext& context) {
   if (context.recorder != nullptr) {
     context.recorder->segments.back().steps = steps_;
   }
-  free_blocks_ -= static_cast<std::int32_t>(phases_.blocks(step_, steps_));
+  free_blocks_ -= static_cast<std::int32_t>(steps_ == 1 ? phases_.blocks(step_)
+                                                        : phases_.blocks(step_, steps_));
   if (prefilling_ != kNoTask && chunk_tokens_ > 0) {
     Request& r = context.requests[index(prefilling_)];
     const std::int32_t held = blocks_for(r.computed);
@@ -122,8 +123,8 @@ void Node::close_segment(const NodeContext& context) {
   step_ += steps_;
   steps_ = 0;
   chunk_tokens_ = 0;
-  for (const TaskSlot task : joining_) {
-    start_decoding(context, task);
+  for (std::size_t i = 0; i < joining_.size(); ++i) {
+    start_decoding(context, joining_[i]);
   }
   joining_.clear();
   while (!by_finish_.empty() && by_finish_.front().step() < step_) {
@@ -276,7 +277,7 @@ inline void Node::release_leaving(const NodeContext& context, std::int64_t step)
     release_in_order(context, step);
     return;
   }
-  std::erase_if(leaving_, [&](const Leaving& l) {
+  leaving_.remove_if([&](const Leaving& l) {
     if (l.release_step > step) {
       return false;
     }
@@ -358,7 +359,7 @@ void Node::leave_batch(const NodeContext& context, TaskSlot task) {
     stop_decoding(context, task);
     r.produced = static_cast<std::int32_t>(r.output_tokens - (r.finish_step - step_ + 1));
   } else if (r.state == RequestState::leaving) {
-    std::erase_if(leaving_, [&](const Leaving& l) { return l.task == task; });
+    leaving_.remove_if([&](const Leaving& l) { return l.task == task; });
   } else if (task == prefilling_) {
     prefilling_ = kNoTask;
   }
@@ -553,7 +554,8 @@ std::int64_t Node::longest_context(const NodeContext& context) {
 // The requests whose last chunk is in this step get a token at its end.
 inline void Node::emit_joining(const NodeContext& context, Time step_end) {
   const Time seen = step_end + context.settings.response_latency;
-  for (const TaskSlot task : joining_) {
+  for (std::size_t i = 0; i < joining_.size(); ++i) {
+    const TaskSlot task = joining_[i];
     Request& r = context.requests[index(task)];
     if (r.state == RequestState::stalled) {
       r.book(mixed_ ? Moment::others_prefill : Moment::decode, step_end);
@@ -601,8 +603,8 @@ inline bool Node::releases_count(const NodeContext& context) const {
 // Seats and blocks that come free end a segment, for newcomers may take them.
 inline std::int64_t Node::steps_until_release() const {
   std::int64_t steps = std::numeric_limits<std::int64_t>::max();
-  for (const Leaving& l : leaving_) {
-    steps = std::min(steps, std::max<std::int64_t>(1, l.release_step - step_));
+  for (std::size_t i = 0; i < leaving_.size(); ++i) {
+    steps = std::min(steps, std::max<std::int64_t>(1, leaving_[i].release_step - step_));
   }
   return steps;
 }

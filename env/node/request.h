@@ -35,6 +35,8 @@ inline constexpr std::array<const char*, kMomentCount> kMomentNames = {
 
 using Moments = std::array<Duration, kMomentCount>;
 
+inline constexpr std::size_t kCacheLine = 64;  // bytes
+
 /// Where a request stands inside a node.
 enum class RequestState : std::uint8_t {
   outside,
@@ -48,38 +50,39 @@ enum class RequestState : std::uint8_t {
 };
 
 /// The node's record of a request. Plain data, written by node.cpp only, but for `sizes` and
-/// `mark`.
-struct Request {
+/// `mark`. What its end touches, after all the steps in which nobody looked at it, is in its first
+/// three cache lines.
+struct alignas(kCacheLine) Request {
   TaskAddress address;
   std::uint64_t address_hash = 0;  // of `address`, for facts
-  // Sizes: fixed when it is sent.
+  // Sizes: fixed when it is sent, like `path`, `stop_token` and `priority`.
   std::int32_t prompt_tokens = 0;
   std::int32_t output_tokens = 0;  // hidden truth: tokens until it ends, cut to max_model_len
-  PathId path = kNoPath;           // what of prompt and output others share
-  bool stop_token = false;         // the engine cannot foresee that end
-  double priority = 0;             // small: urgent
   // Progress.
-  std::uint32_t arrival_number = 0;  // among this node's deliveries
-  std::int32_t produced = 0;         // tokens sampled before it was last admitted, or stalled
-  std::int32_t computed = 0;         // prefill tokens computed of the current admission
-  std::int64_t finish_step = 0;      // decoding: the step that samples the last token
-  std::int64_t context_offset = 0;   // decoding: computed tokens before step s = s + offset
-  TaskSlot previous = kNoTask, next = kNoTask;  // running list, in order of admission
+  std::int32_t produced = 0;        // tokens sampled before it was last admitted, or stalled
+  std::int32_t computed = 0;        // prefill tokens computed of the current admission
+  std::int64_t finish_step = 0;     // decoding: the step that samples the last token
+  std::int64_t context_offset = 0;  // decoding: computed tokens before step s = s + offset
   RequestState state = RequestState::outside;
+  bool stop_token = false;  // the engine cannot foresee that end
   bool first_token_seen = false, cancelled = false;
   // With prefix caching, while it runs: whether it will publish blocks that others may have too,
-  // and whether another running request might publish the same ones meanwhile; what it holds.
+  // and whether another running request might publish the same ones meanwhile.
   bool shares = false, rivals = false;
-  HolderId holder = kNoHolder;
   std::uint16_t preemptions = 0;
+  TaskSlot previous = kNoTask, next = kNoTask;  // running list, in order of admission
   // Timeline.
-  Time mark;       // up to here every picosecond has its moment
-  Time delivered;  // at the node, of this attempt
-  // As the client sees them, but for first_scheduled, the node's own time of planning.
-  Time first_scheduled = Time::never(), first_token = Time::never();
-  Time last_token = Time::never();
+  Time mark;               // up to here every picosecond has its moment
   Duration prefill_clock;  // node's clock of steps with prefill when decoding began
+  // As the client sees them.
+  Time first_token = Time::never(), last_token = Time::never();
+  Time delivered;  // at the node, of this attempt
   Moments moments{};
+  Time first_scheduled = Time::never();  // the node's own time of planning
+  double priority = 0;                   // small: urgent
+  PathId path = kNoPath;                 // what of prompt and output others share
+  std::uint32_t arrival_number = 0;      // among this node's deliveries
+  HolderId holder = kNoHolder;           // what it holds of the prefix cache
 
   /// Books [mark, until) under `moment`.
   void book(Moment moment, Time until) {

@@ -1,21 +1,41 @@
 // A double-ended queue in one flat allocation.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <utility>
-#include <vector>
 
 namespace yardmaster {
 
-/// A ring over a power of two of slots. Copying it copies one array; assigning over a ring that has
-/// been as large allocates nothing. T is trivially copyable.
-template <class T>
+/// A ring over a power of two of slots. The first kOwn, a power of two, are its own, so that a
+/// short one is where its owner is; one that has been longer keeps an array. Assigning over a ring
+/// that has been as large allocates nothing. T is trivially copyable.
+template <class T, std::uint32_t kOwn = 4>
 class Ring {
  public:
+  Ring() = default;
+  Ring(const Ring& other) { *this = other; }
+  Ring& operator=(const Ring& other) {
+    if (this != &other) {
+      clear();
+      if (other.count_ > mask_ + 1) {
+        set_slots(other.mask_ + 1);
+      }
+      count_ = other.count_;
+      for (std::uint32_t i = 0; i < count_; ++i) {
+        (*this)[i] = other[i];
+      }
+    }
+    return *this;
+  }
+  ~Ring() = default;
+
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] T& operator[](std::size_t i) { return slots_[(head_ + i) & mask_]; }
-  [[nodiscard]] const T& operator[](std::size_t i) const { return slots_[(head_ + i) & mask_]; }
+  [[nodiscard]] T& operator[](std::size_t i) { return slots_[place(i)]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const { return slots_[place(i)]; }
   [[nodiscard]] const T& front() const { return (*this)[0]; }
   [[nodiscard]] const T& back() const { return (*this)[count_ - 1]; }
 
@@ -45,8 +65,8 @@ class Ring {
   /// Removes those that match, keeps the order of the rest; returns how many went.
   template <class Match>
   std::size_t remove_if(Match match) {
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < count_; ++i) {
+    std::uint32_t kept = 0;
+    for (std::uint32_t i = 0; i < count_; ++i) {
       if (!match((*this)[i])) {
         (*this)[kept++] = (*this)[i];
       }
@@ -58,22 +78,27 @@ class Ring {
   void clear() { head_ = count_ = 0; }
 
  private:
+  [[nodiscard]] std::size_t place(std::size_t i) const { return (head_ + i) & mask_; }
   void grow_if_full() {
-    if (count_ <= mask_ && !slots_.empty()) {
+    if (count_ <= mask_) {
       return;
     }
-    std::vector<T> larger(slots_.empty() ? 8 : slots_.size() * 2);
-    for (std::size_t i = 0; i < count_; ++i) {
-      larger[i] = (*this)[i];
-    }
-    slots_ = std::move(larger);
-    mask_ = slots_.size() - 1;
-    head_ = 0;
+    const Ring whole = *this;
+    set_slots(2 * (mask_ + 1));
+    *this = whole;
+  }
+  // A power of two; what was in it is lost.
+  void set_slots(std::uint32_t slots) {
+    large_ = std::make_unique<T[]>(slots);
+    slots_ = large_.get();
+    mask_ = slots - 1;
   }
 
-  std::vector<T> slots_;
-  std::size_t mask_ = 0;  // their number, less one
-  std::size_t head_ = 0, count_ = 0;
+  T* slots_ = own_.data();
+  std::uint32_t head_ = 0, count_ = 0;
+  std::uint32_t mask_ = kOwn - 1;  // slots, less one
+  std::array<T, kOwn> own_{};
+  std::unique_ptr<T[]> large_;  // instead of own_, once those were too few
 };
 
 }  // namespace yardmaster

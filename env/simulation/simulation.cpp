@@ -10,6 +10,8 @@ namespace yardmaster {
 
 namespace {
 
+constexpr std::size_t kLivePerNode = 64;  // tasks at once, as a rule
+
 std::vector<std::int32_t> kv_blocks(const Scenario& scenario) {
   std::vector<std::int32_t> blocks;
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
@@ -39,6 +41,8 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       fitting_(scenario.nodes() + 2),
       sent_since_(scenario.nodes()),
       returned_since_(scenario.nodes()) {
+  tasks_.items.reserve(kLivePerNode * scenario.nodes());
+  requests_.items.reserve(kLivePerNode * scenario.nodes());
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
     nodes_.emplace_back(node_id(i), settings, hears_kv_events_);
@@ -164,7 +168,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   const TaskSlot slot = new_task();
   Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
-  r = Request{};
+  std::construct_at(&r);
   r.address = {t, cursor.count, 0, 0, 0, 0};
   r.address_hash = hash_of(r.address);
   r.path = sizes.path;

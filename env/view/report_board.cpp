@@ -91,16 +91,33 @@ void ReportBoard::keep_arrived(std::size_t node, std::int64_t report) {
   }
 }
 
+inline void ReportBoard::show(NodeId n, const Snapshot& s) {
+  const std::size_t i = index(n);
+  const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
+  const bool full = scenario_->reports.fields == ReportFields::full;
+  const auto blocks = static_cast<float>(scenario_->kind(n).settings.usable_blocks);
+  shown_[i] = s.report;
+  taken[i] = taken_at(i, s.report);
+  running[i] = s.load.running;
+  waiting[i] = s.load.waiting;
+  kv_use[i] = static_cast<float>(s.load.used_blocks) / blocks;
+  prefill_tokens[i] = dynamo ? s.load.prefill_tokens : 0;
+  context_tokens[i] = full ? s.load.context_tokens : 0;
+  sent_at[i] = s.sent;
+  returned_at[i] = s.returned;
+}
+
 void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& context, bool up,
                            std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
   const std::int64_t last = last_by(i, t, last_taken_[i] + 1);
-  const auto take = [&](Snapshot& kept, std::int64_t k) {
-    node.catch_up_before(context, taken_at(i, k));
-    kept = {k, sent, returned, node.load(context.settings, context.requests, taken_at(i, k))};
+  const auto taken_now = [&](std::int64_t k) {
+    const Time at = taken_at(i, k);
+    node.catch_up_before(context, at);
+    return Snapshot{k, sent, returned, node.load(context.settings, context.requests, at)};
   };
   if (up && loss_ <= 0 && taken_at(i, last) + delay_ <= t) {
-    take(arrived_[i], last);  // as mostly: it supersedes all that were before
+    show(n, taken_now(last));  // as mostly: it supersedes all that were before
     last_taken_[i] = last;
     next_taken_[i] = taken_at(i, last + 1);
     return;
@@ -116,7 +133,7 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
     if (lost(i, k)) {
       continue;
     }
-    take(k <= arrived ? arrived_[i] : slot(i, k), k);
+    (k <= arrived ? arrived_[i] : slot(i, k)) = taken_now(k);
   }
   last_taken_[i] = last;
   next_taken_[i] = taken_at(i, last + 1);
@@ -124,31 +141,15 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
 
 void ReportBoard::show(NodeId n, Time now) {
   const std::size_t i = index(n);
-  const std::int64_t newest = last_by(i, now - delay_, shown_[i] + 1);
-  if (arrived_[i].report < newest) {
+  const std::int64_t newest = last_by(i, now - delay_, shown_[i]);
+  if (shown_[i] < newest) {
     keep_arrived(i, newest);
-  }
-  if (arrived_[i].report > shown_[i]) {
-    show(n, arrived_[i]);
+    if (arrived_[i].report > shown_[i]) {
+      show(n, arrived_[i]);
+    }
   }
   next_arrival_[i] = taken_at(i, newest + 1) + delay_;
   find_next_in_turn(now);
-}
-
-void ReportBoard::show(NodeId n, const Snapshot& s) {
-  const std::size_t i = index(n);
-  const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
-  const bool full = scenario_->reports.fields == ReportFields::full;
-  const auto blocks = static_cast<float>(scenario_->kind(n).settings.usable_blocks);
-  shown_[i] = s.report;
-  taken[i] = taken_at(i, s.report);
-  running[i] = s.load.running;
-  waiting[i] = s.load.waiting;
-  kv_use[i] = static_cast<float>(s.load.used_blocks) / blocks;
-  prefill_tokens[i] = dynamo ? s.load.prefill_tokens : 0;
-  context_tokens[i] = full ? s.load.context_tokens : 0;
-  sent_at[i] = s.sent;
-  returned_at[i] = s.returned;
 }
 
 Time ReportBoard::next_arrival_after(Time now) const {
