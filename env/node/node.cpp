@@ -55,7 +55,7 @@ void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>
       r.book(Moment::network, o.at);
       release(context, o.task);
     }
-    if (o.kind != NodeOutput::Kind::first_token && !cancels_.empty()) {
+    if (o.kind != NodeOutput::Kind::first_token && !change_at_.is_never() && !cancels_.empty()) {
       std::erase_if(cancels_, [&](const Cancel& c) { return c.task == o.task; });
       find_next_change();
       replan = true;

@@ -128,7 +128,7 @@ void Node::find_next(const NodeContext& context, Time cut) {
   // cancel, which is seen at once.
   const Time kept = plan_point_.steps == steps_ ? std::max(segment_end_, plan_point_.time)
                                                 : boundary(plan_point_.steps);
-  if (cancels_.empty() && next_output_.ps - way.ps <= kept.ps) {
+  if ((change_at_.is_never() || cancels_.empty()) && next_output_.ps - way.ps <= kept.ps) {
     next_plan_ = Time::never();  // it can wait until the output is collected
     return;
   }
