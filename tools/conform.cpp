@@ -182,12 +182,12 @@ int conform(const ConformOptions& options) {
       entry["first_difference"] = first;
       failing.push_back(entry);
     });
+    if (in_file.cases == 0) {
+      throw BadInput(file + ": no recorded case (expected one a line)");
+    }
     texts += fmt::format("{}: {} of {} cases agree: {}\n", file, in_file.agreeing_cases,
                          in_file.cases, summary(in_file));
     all.add(in_file);
-  }
-  if (all.cases == 0) {
-    throw BadInput("no cases in these files");
   }
   if (options.json) {
     nlohmann::ordered_json result = json_of(all);

@@ -9,6 +9,7 @@
 #include "env/base/random.h"
 #include "env/scenario/load.h"
 #include "tools/command.h"
+#include "tools/progress.h"
 
 namespace yardmaster {
 namespace {
@@ -96,6 +97,7 @@ std::vector<Equation> equations_of(const std::vector<Served>& run, const Scenari
     equations.push_back({i, 0, 0, 0, 0});
     equations.push_back({i, 1, 0, 0, 0});
   }
+  Progress progress("replays", kStepPlaces * kUncapturedPlaces);
   double step_squares = 0, uncaptured_squares = 0;
   for (int a = 0; a < kStepPlaces; ++a) {
     for (int b = 0; b < kUncapturedPlaces; ++b) {
@@ -105,6 +107,7 @@ std::vector<Equation> equations_of(const std::vector<Served>& run, const Scenari
       step_squares += off_step * off_step;
       uncaptured_squares += off_uncaptured * off_uncaptured;
       const std::vector<Served> played = play(run, scenario, host);
+      progress.add();
       for (Equation& e : equations) {
         const double real = quantity(run[e.request], e.kind);
         const double error = real > 0 ? quantity(played[e.request], e.kind) / real - 1 : 0;

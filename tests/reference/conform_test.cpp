@@ -153,7 +153,10 @@ TEST(Conform, WhatIsNoRecordingIsRefusedWithItsLine) {
     EXPECT_EQ(outcome.code, 2) << outcome.printed;
     EXPECT_NE(outcome.printed.find("cases.jsonl:2: "), std::string::npos) << outcome.printed;
   }
-  EXPECT_EQ(conform("").code, 2);
+  const Outcome empty = conform("");
+  EXPECT_EQ(empty.code, 2);
+  EXPECT_NE(empty.printed.find("cases.jsonl: no recorded case"), std::string::npos)
+      << empty.printed;
 }
 
 }  // namespace
