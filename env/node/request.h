@@ -76,9 +76,9 @@ struct alignas(kCacheLine) Request {
   Duration prefill_clock;  // node's clock of steps with prefill when decoding began
   // As the client sees them.
   Time first_token = Time::never(), last_token = Time::never();
-  Time delivered;  // at the node, of this attempt
-  Moments moments{};
   Time first_scheduled = Time::never();  // the node's own time of planning
+  Moments moments{};
+  Time delivered;  // at the node, of this attempt
   double priority = 0;                   // small: urgent
   PathId path = kNoPath;                 // what of prompt and output others share
   std::uint32_t arrival_number = 0;      // among this node's deliveries

@@ -121,10 +121,10 @@ class Simulation {
   };
   struct Health {
     bool alive = true, slow = false;
+    Time next = Time::never();  // the first of the four that follow; kept by find_next()
     Time crash_at = Time::never(), detect_at = Time::never(), repair_at = Time::never(),
          slow_toggle_at = Time::never();
     std::uint32_t crashes = 0, toggles = 0;
-    Time next = Time::never();   // the first of these four; kept by find_next()
     std::vector<TaskSlot> lost;  // sent to it since it crashed, or lost in the crash
     void find_next() {
       next = std::min(std::min(crash_at, detect_at), std::min(repair_at, slow_toggle_at));

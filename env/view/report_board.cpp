@@ -21,23 +21,21 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
       delay_(scenario.reports.delay),
       loss_(scenario.reports.loss),
       depth_(std::bit_ceil(static_cast<std::size_t>(delay_.ps / interval_.ps) + 2)),
-      phase_(scenario.nodes()),
-      last_taken_(scenario.nodes(), -1),
-      shown_(scenario.nodes(), -1),
-      next_taken_(scenario.nodes()),
-      next_arrival_(scenario.nodes()),
+      clocks_(scenario.nodes()),
       snapshots_(scenario.nodes() * depth_),
       arrived_(scenario.nodes()) {
   for (std::size_t n = 0; n < scenario.nodes(); ++n) {
     const Draw draw{seed, Purpose::report_phase, object_address(static_cast<std::uint32_t>(n), 0)};
-    phase_[n] = {static_cast<std::int64_t>(draw.uniform() * static_cast<double>(interval_.ps))};
+    clocks_[n].phase = {
+        static_cast<std::int64_t>(draw.uniform() * static_cast<double>(interval_.ps))};
     const bool read = reporting == Reporting::read;
-    next_taken_[n] = read ? taken_at(n, 0) : Time::never();
-    next_arrival_[n] = read ? taken_at(n, 0) + delay_ : Time::never();
+    clocks_[n].next_taken = read ? taken_at(n, 0) : Time::never();
+    clocks_[n].next_arrival = read ? taken_at(n, 0) + delay_ : Time::never();
     turn_.push_back(node_id(n));
   }
-  std::stable_sort(turn_.begin(), turn_.end(),
-                   [&](NodeId a, NodeId b) { return phase_[index(a)] < phase_[index(b)]; });
+  std::stable_sort(turn_.begin(), turn_.end(), [&](NodeId a, NodeId b) {
+    return clocks_[index(a)].phase < clocks_[index(b)].phase;
+  });
 }
 
 // After a report was shown. A round that is over and skipped reports goes on not where it ended,
@@ -45,7 +43,7 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
 void ReportBoard::find_next_in_turn(Time now) {
   const std::size_t nodes = turn_.size();
   const auto next = [nodes](std::size_t turn) { return turn + 1 < nodes ? turn + 1 : 0; };
-  const auto arrival = [&](std::size_t turn) { return next_arrival_[index(turn_[turn])]; };
+  const auto arrival = [&](std::size_t turn) { return clocks_[index(turn_[turn])].next_arrival; };
   std::size_t before = next_in_turn_;
   next_in_turn_ = next(before);
   if (arrival(next_in_turn_) > now) {
@@ -58,7 +56,7 @@ void ReportBoard::find_next_in_turn(Time now) {
 
 // The last report taken at or before `t`; -1 for none.
 std::int64_t ReportBoard::last_by(std::size_t node, Time t) const {
-  const std::int64_t since = t.ps - phase_[node].ps;
+  const std::int64_t since = t.ps - clocks_[node].phase.ps;
   return since < 0 ? -1 : since / interval_.ps;
 }
 
@@ -82,8 +80,8 @@ bool ReportBoard::lost(std::size_t node, std::int64_t report) const {
 // and those that are not will take its place in the ring.
 void ReportBoard::keep_arrived(std::size_t node, std::int64_t report) {
   const auto depth = static_cast<std::int64_t>(depth_);
-  for (std::int64_t k = std::min(report, last_taken_[node]);
-       k > std::max(arrived_[node].report, last_taken_[node] - depth); --k) {
+  for (std::int64_t k = std::min(report, clocks_[node].last_taken);
+       k > std::max(arrived_[node].report, clocks_[node].last_taken - depth); --k) {
     if (slot(node, k).report == k) {
       arrived_[node] = slot(node, k);
       return;
@@ -96,7 +94,7 @@ inline void ReportBoard::show(NodeId n, const Snapshot& s) {
   const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
   const bool full = scenario_->reports.fields == ReportFields::full;
   const auto blocks = static_cast<float>(scenario_->kind(n).settings.usable_blocks);
-  shown_[i] = s.report;
+  clocks_[i].shown = s.report;
   taken[i] = taken_at(i, s.report);
   running[i] = s.load.running;
   waiting[i] = s.load.waiting;
@@ -110,7 +108,8 @@ inline void ReportBoard::show(NodeId n, const Snapshot& s) {
 void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& context, bool up,
                            std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
-  const std::int64_t last = last_by(i, t, last_taken_[i] + 1);
+  Clock& clock = clocks_[i];
+  const std::int64_t last = last_by(i, t, clock.last_taken + 1);
   const auto taken_now = [&](std::int64_t k) {
     const Time at = taken_at(i, k);
     node.catch_up_before(context, at);
@@ -118,43 +117,44 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
   };
   if (up && loss_ <= 0 && taken_at(i, last) + delay_ <= t) {
     show(n, taken_now(last));  // as mostly: it supersedes all that were before
-    last_taken_[i] = last;
-    next_taken_[i] = taken_at(i, last + 1);
+    clock.last_taken = last;
+    clock.next_taken = taken_at(i, last + 1);
     return;
   }
-  const std::int64_t arrived = last_by(i, t - delay_, shown_[i]);
+  const std::int64_t arrived = last_by(i, t - delay_, clock.shown);
   keep_arrived(i, arrived);
   // Older ones than the newest that has arrived by `t` are superseded: nobody will read them.
   std::int64_t from = arrived;
-  while (from > last_taken_[i] && lost(i, from)) {
+  while (from > clock.last_taken && lost(i, from)) {
     --from;
   }
-  for (std::int64_t k = std::max(from, last_taken_[i] + 1); k <= last && up; ++k) {
+  for (std::int64_t k = std::max(from, clock.last_taken + 1); k <= last && up; ++k) {
     if (lost(i, k)) {
       continue;
     }
     (k <= arrived ? arrived_[i] : slot(i, k)) = taken_now(k);
   }
-  last_taken_[i] = last;
-  next_taken_[i] = taken_at(i, last + 1);
+  clock.last_taken = last;
+  clock.next_taken = taken_at(i, last + 1);
 }
 
 void ReportBoard::show(NodeId n, Time now) {
   const std::size_t i = index(n);
-  const std::int64_t newest = last_by(i, now - delay_, shown_[i]);
-  if (shown_[i] < newest) {
+  Clock& clock = clocks_[i];
+  const std::int64_t newest = last_by(i, now - delay_, clock.shown);
+  if (clock.shown < newest) {
     keep_arrived(i, newest);
-    if (arrived_[i].report > shown_[i]) {
+    if (arrived_[i].report > clock.shown) {
       show(n, arrived_[i]);
     }
   }
-  next_arrival_[i] = taken_at(i, newest + 1) + delay_;
+  clock.next_arrival = taken_at(i, newest + 1) + delay_;
   find_next_in_turn(now);
 }
 
 Time ReportBoard::next_arrival_after(Time now) const {
   Time next = Time::never();
-  for (std::size_t i = 0; i < phase_.size(); ++i) {
+  for (std::size_t i = 0; i < clocks_.size(); ++i) {
     next = std::min(next, taken_at(i, last_by(i, now - delay_) + 1) + delay_);
   }
   return next;

@@ -25,7 +25,7 @@ class ReportBoard {
   ReportBoard(const Scenario&, Seed, Reporting);
 
   /// Whether a report of `n` falls due by `t`: then `snapshot` must follow before the node changes.
-  [[nodiscard]] bool due(NodeId n, Time t) const { return next_taken_[index(n)] <= t; }
+  [[nodiscard]] bool due(NodeId n, Time t) const { return clocks_[index(n)].next_taken <= t; }
   /// Takes what reports up to `t` show and somebody may yet read. `node` has not changed since the
   /// first of them; `up` false: it reports nothing. `sent` and `returned`: the ledger's totals.
   void snapshot(NodeId n, Time t, Node& node, const NodeContext&, bool up, std::int64_t sent,
@@ -34,7 +34,7 @@ class ReportBoard {
   /// ask again until kNoNode. O(1).
   [[nodiscard]] NodeId next_stale(Time now) const {
     const NodeId next = turn_[next_in_turn_];
-    return next_arrival_[index(next)] <= now ? next : kNoNode;
+    return clocks_[index(next)].next_arrival <= now ? next : kNoNode;
   }
   /// Shows the newest report that has arrived by `now`. REQUIRES that `n` is next_stale(now), and
   /// snapshots up to then.
@@ -42,7 +42,7 @@ class ReportBoard {
   /// When the newest report that was taken shows its node; and when the first that is taken after
   /// `t` arrives.
   [[nodiscard]] Time last_taken(NodeId n) const {
-    return taken_at(index(n), last_taken_[index(n)]);
+    return taken_at(index(n), clocks_[index(n)].last_taken);
   }
   [[nodiscard]] Time arrival_after(NodeId n, Time t) const {
     return taken_at(index(n), last_by(index(n), t) + 1) + delay_;
@@ -63,8 +63,13 @@ class ReportBoard {
     std::int64_t sent = 0, returned = 0;
     NodeLoad load;
   };
+  struct Clock {
+    Duration phase;
+    std::int64_t last_taken = -1, shown = -1;  // numbers of reports; -1: none
+    Time next_taken, next_arrival;
+  };
   [[nodiscard]] Time taken_at(std::size_t node, std::int64_t report) const {
-    return Time{phase_[node].ps + report * interval_.ps};
+    return Time{clocks_[node].phase.ps + report * interval_.ps};
   }
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t) const;
   [[nodiscard]] std::int64_t last_by(std::size_t node, Time t, std::int64_t guess) const;
@@ -81,10 +86,8 @@ class ReportBoard {
   Reporting reporting_ = Reporting::read;
   Duration interval_{}, delay_{};
   double loss_ = 0;
-  std::size_t depth_ = 0;        // a power of two above the number of reports under way at once
-  std::vector<Duration> phase_;  // [node]
-  std::vector<std::int64_t> last_taken_, shown_;  // [node] report numbers; -1: none
-  std::vector<Time> next_taken_, next_arrival_;   // [node]
+  std::size_t depth_ = 0;      // a power of two above the number of reports under way at once
+  std::vector<Clock> clocks_;  // [node]
   // Reports arrive in turn, in the order of their phases: the next, or one of those that are due,
   // is that of turn_[next_in_turn_].
   std::vector<NodeId> turn_;
