@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 
 #include "env/base/random.h"
 #include "env/scenario/load.h"
@@ -97,7 +98,7 @@ std::vector<Equation> equations_of(const std::vector<Served>& run, const Scenari
     equations.push_back({i, 0, 0, 0, 0});
     equations.push_back({i, 1, 0, 0, 0});
   }
-  Progress progress("replays", kStepPlaces * kUncapturedPlaces);
+  Progress progress("replays", std::uint64_t{kStepPlaces} * kUncapturedPlaces);
   double step_squares = 0, uncaptured_squares = 0;
   for (int a = 0; a < kStepPlaces; ++a) {
     for (int b = 0; b < kUncapturedPlaces; ++b) {
