@@ -262,10 +262,11 @@ class alignas(kCacheLine) Node {
   void push_output(NodeOutput);
   static void forget_output(const NodeContext&, const NodeOutput&);
 
-  // When: written by reschedule(), then by start_segment(). The segment under way is steps step_ ..
-  // step_ + steps_ - 1.
+  // What happens next: written by reschedule().
   PlanPoint plan_point_{Time::never(), 0};
   Time next_output_ = Time::never(), next_plan_ = Time::never();
+
+  // The segment under way: steps step_ .. step_ + steps_ - 1; written by start_segment().
   Time start_;  // of its first step on the device
   Segment segment_{};
   double per_first_ = 0;  // 1 / segment_.first, 1/ps
@@ -287,7 +288,7 @@ class alignas(kCacheLine) Node {
   Time change_at_ = Time::never();  // the first of cost_change_at_, replan_at_ and the cancels
 
   // The batch.
-  std::int64_t offset_sum_ = 0;   // context of the decodes at step s: decodes_ * s + offset_sum_
+  std::int64_t offset_sum_ = 0;   // context of the decodes at step s: decodes_ * s + this
   std::int32_t decodes_ = 0;      // requests that decode
   std::int32_t running_ = 0;      // requests in the running list, the leaving ones too
   std::int32_t free_blocks_ = 0;  // as if no decode step of the segment under way had been made
@@ -308,12 +309,12 @@ class alignas(kCacheLine) Node {
   std::int64_t waiting_tokens_ = 0;  // to compute for those, whole sequences
   MixedStep step_shape_;             // the segment's first step, when it has chunks; else no chunks
   Duration prefill_clock_;           // time in closed steps with prefill chunks
+  std::int64_t longest_offset_ = 0;  // the largest context_offset, unless longest_left_
+  std::int64_t extra_context_ = 0;   // of extra_decodes_
+  std::int64_t extra_longest_ = 0;   // the longest of them
   NodeCounters counters_;
 
   // What is rarely touched.
-  std::int64_t extra_context_ = 0;   // of extra_decodes_
-  std::int64_t extra_longest_ = 0;   // the longest of them
-  std::int64_t longest_offset_ = 0;  // the largest context_offset, unless longest_left_
   Time cost_change_at_ = Time::never(), replan_at_ = Time::never();
   std::vector<Cancel> cancels_;  // at the next plan
   // Prefix caching. free_blocks_ leads; the cache takes blocks when it is changed or looked at.

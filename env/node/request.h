@@ -78,11 +78,11 @@ struct alignas(kCacheLine) Request {
   Time first_token = Time::never(), last_token = Time::never();
   Time first_scheduled = Time::never();  // the node's own time of planning
   Moments moments{};
-  Time delivered;  // at the node, of this attempt
-  double priority = 0;                   // small: urgent
-  PathId path = kNoPath;                 // what of prompt and output others share
-  std::uint32_t arrival_number = 0;      // among this node's deliveries
-  HolderId holder = kNoHolder;           // what it holds of the prefix cache
+  Time delivered;                    // at the node, of this attempt
+  double priority = 0;               // small: urgent
+  PathId path = kNoPath;             // what of prompt and output others share
+  std::uint32_t arrival_number = 0;  // among this node's deliveries
+  HolderId holder = kNoHolder;       // what it holds of the prefix cache
 
   /// Books [mark, until) under `moment`.
   void book(Moment moment, Time until) {

@@ -93,7 +93,7 @@ class ReportBoard {
   std::vector<NodeId> turn_;
   std::size_t next_in_turn_ = 0;
   std::vector<Snapshot> snapshots_;  // [node][depth_]: under way when last taken
-  std::vector<Snapshot> arrived_;    // [node] the newest that had arrived when last taken
+  std::vector<Snapshot> arrived_;    // [node] the newest that had arrived when last taken, if late
 };
 
 }  // namespace yardmaster
