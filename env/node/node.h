@@ -314,7 +314,7 @@ class alignas(kCacheLine) Node {
   std::int64_t extra_longest_ = 0;   // the longest of them
   NodeCounters counters_;
 
-  // What is rarely touched.
+  // What is rarely touched: while change_at_ is never(), the first three hold nothing.
   Time cost_change_at_ = Time::never(), replan_at_ = Time::never();
   std::vector<Cancel> cancels_;  // at the next plan
   // Prefix caching. free_blocks_ leads; the cache takes blocks when it is changed or looked at.
