@@ -1,6 +1,5 @@
 // What a node plans: the rules of vLLM's scheduler over counts instead of lists of tokens.
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "env/base/check.h"
@@ -100,10 +99,8 @@ void Node::close_segment(const NodeContext& context) {
     return;
   }
   const Time last_start = segment_end_ - segment_.step(steps_ - 1);
-  // By an index, not a branch: half of the segments are of one step.
-  const std::array one_before = {last_step_start_, last_start - segment_.step(steps_ - 2)};
-  opportunity_ =
-      context.settings.steps_in_flight == 1 ? last_start : one_before[steps_ >= 2 ? 1 : 0];
+  const Time one_before = steps_ >= 2 ? last_start - segment_.step(steps_ - 2) : last_step_start_;
+  opportunity_ = context.settings.steps_in_flight == 1 ? last_start : one_before;
   last_step_start_ = last_start;
   end_ = segment_end_;
   count_segment();

@@ -63,6 +63,7 @@ class ReportBoard {
     std::int64_t sent = 0, returned = 0;
     NodeLoad load;
   };
+  // When a node's reports are taken, and how far they are.
   struct Clock {
     Duration phase;
     std::int64_t last_taken = -1, shown = -1;  // numbers of reports; -1: none
