@@ -53,6 +53,10 @@ class WinnerTree {
   [[nodiscard]] std::uint8_t first_phase() const {
     return static_cast<std::uint8_t>(entries_[1].rank >> kPhaseShift);
   }
+  /// Whether its first event comes before that of `other`: by time, phase, slot.
+  [[nodiscard]] bool precedes(const WinnerTree& other) const {
+    return entries_[1] < other.entries_[1];
+  }
   [[nodiscard]] Time time(std::size_t slot) const { return entries_[leaves_ + slot].time; }
 
  private:

@@ -29,7 +29,8 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
     : scenario_(&scenario),
       seed_(seed),
       ordering_(ordering),
-      events_(scenario.nodes() + scenario.workload.tenants.size() + 1),
+      node_events_(scenario.nodes()),
+      dispatcher_events_(1 + scenario.workload.tenants.size()),
       health_(scenario.nodes()),
       up_(scenario.nodes(), 1),
       ledger_(scenario.nodes()),
@@ -89,7 +90,8 @@ void Simulation::run_until(Time until, Observer* observer) {
     const bool over =
         live_ == 0 && std::all_of(arrivals_.begin(), arrivals_.end(),
                                   [](const ArrivalCursor& a) { return a.next.is_never(); });
-    const Time next = events_.first_time();
+    const WinnerTree& events = next_events();
+    const Time next = events.first_time();
     check(over || !next.is_never(), "tasks wait although nothing can happen any more");
     if (over || next > until) {
       decision_.kind = DecisionKind::end;
@@ -101,7 +103,7 @@ void Simulation::run_until(Time until, Observer* observer) {
     check(next >= now_, "time goes back");
     now_ = next;
     ++counts_.events;
-    handle(events_.first(), static_cast<Phase>(events_.first_phase()), observer);
+    handle(events.first(), static_cast<Phase>(events.first_phase()), observer);
   }
   facts_.stop();
 }
@@ -114,9 +116,9 @@ void Simulation::tell_how_to_repeat(const InternalFault& fault) const {
 void Simulation::handle(std::size_t slot, Phase phase, Observer* observer) {
   switch (phase) {
     case Phase::output:
-      return collect_outputs(node_id(slot - 1), observer);
+      return collect_outputs(node_id(slot), observer);
     case Phase::health:
-      return handle_health(node_id(slot - 1), observer);
+      return handle_health(node_id(slot), observer);
     case Phase::arrival:
       return arrive(slot - arrival_slot(0), observer);
     case Phase::offer:
@@ -125,7 +127,7 @@ void Simulation::handle(std::size_t slot, Phase phase, Observer* observer) {
       deciding_ = !ready_.empty() && offer(view_of(ready_.head()));
       return;
     case Phase::plan:
-      return make_plans(node_id(slot - 1));
+      return make_plans(node_id(slot));
   }
 }
 
@@ -193,8 +195,9 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   }
   const TaskView view = make_ready(slot);
   // Others that arrive in this instant join the queue before its head is chosen.
-  if (events_.first_time() > now_ ||
-      events_.first_phase() > static_cast<std::uint8_t>(Phase::offer)) {
+  const WinnerTree& events = next_events();
+  if (events.first_time() > now_ ||
+      events.first_phase() > static_cast<std::uint8_t>(Phase::offer)) {
     deciding_ = offer(ready_.head() == slot ? view : view_of(ready_.head()));
   } else {
     offer_at(now_);
@@ -458,13 +461,14 @@ void Simulation::reschedule(NodeId n) {
     at = node.next_plan();
     phase = Phase::plan;
   }
-  events_.set(node_slot(n), at, static_cast<std::uint8_t>(phase));
+  node_events_.set(index(n), at, static_cast<std::uint8_t>(phase));
 }
 
 void Simulation::schedule_arrival(std::size_t tenant) {
   const Time next = arrivals_[tenant].next;
-  events_.set(arrival_slot(tenant), next.is_never() ? next : next + scenario_->network.frontend,
-              static_cast<std::uint8_t>(Phase::arrival));
+  dispatcher_events_.set(arrival_slot(tenant),
+                         next.is_never() ? next : next + scenario_->network.frontend,
+                         static_cast<std::uint8_t>(Phase::arrival));
 }
 
 void Simulation::refresh_open(NodeId n) {

@@ -134,14 +134,11 @@ class Simulation {
   /// What happens first in an instant.
   enum class Phase : std::uint8_t { output, health, arrival, offer, plan };
 
-  // Slots of the event queue: the offer, then nodes, then tenants.
+  // Slots of the dispatcher's events: the offer, then tenants.
   static constexpr std::size_t kOfferSlot = 0;
+  static constexpr std::size_t arrival_slot(std::size_t tenant) { return 1 + tenant; }
   [[nodiscard]] bool prompts_share() const { return scenario_->workload.paths.runs() > 0; }
   [[nodiscard]] std::size_t node_count() const { return up_.size(); }
-  static std::size_t node_slot(NodeId n) { return 1 + index(n); }
-  [[nodiscard]] std::size_t arrival_slot(std::size_t tenant) const {
-    return 1 + node_count() + tenant;
-  }
   [[nodiscard]] NodeContext context(NodeId n) {
     return {scenario_->kind(n).settings, requests_.items, facts_, nullptr,
             &scenario_->workload.paths};
@@ -163,7 +160,12 @@ class Simulation {
   TaskView make_ready(TaskSlot slot);
   void release_held();
   void schedule_offer();
-  void offer_at(Time at) { events_.set(kOfferSlot, at, static_cast<std::uint8_t>(Phase::offer)); }
+  void offer_at(Time at) {
+    dispatcher_events_.set(kOfferSlot, at, static_cast<std::uint8_t>(Phase::offer));
+  }
+  [[nodiscard]] const WinnerTree& next_events() const {
+    return node_events_.precedes(dispatcher_events_) ? node_events_ : dispatcher_events_;
+  }
   void schedule_arrival(std::size_t tenant);
   void collect_kv_events(NodeId);
   void hear_kv_events(NodeId);
@@ -199,7 +201,9 @@ class Simulation {
   Seed seed_;
   OrderingKey ordering_;
   Time now_;
-  WinnerTree events_;
+  // What happens next is the first of these two: every request arrives, and among nodes its arrival
+  // would have to climb the whole tree.
+  WinnerTree node_events_, dispatcher_events_;
   std::vector<Node> nodes_;              // [node]
   std::vector<Health> health_;           // [node]
   std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
