@@ -49,15 +49,18 @@ enum class RequestState : std::uint8_t {
   leaving      // its last token is sampled
 };
 
-/// The node's record of a request. Plain data, written by node.cpp only, but for `sizes` and
-/// `mark`. What its end touches, after all the steps in which nobody looked at it, is in its first
-/// three cache lines.
+/// Where a task stands with the dispatcher.
+enum class TaskState : std::uint8_t { free, ready, held, sent };
+
+/// The record of a request, the dispatcher's and the node's. Plain data; a node writes all but the
+/// sizes and what is said to be the dispatcher's. What its end touches, after all the steps in which
+/// nobody looked at it, is in its first three cache lines.
 struct alignas(kCacheLine) Request {
   TaskAddress address;
   std::uint64_t address_hash = 0;  // of `address`, for facts
   // Sizes: fixed when it is sent, like `path`, `stop_token` and `priority`.
   std::int32_t prompt_tokens = 0;
-  std::int32_t output_tokens = 0;  // hidden truth: tokens until it ends, cut to max_model_len
+  std::int32_t output_tokens = 0;  // hidden truth: tokens until it ends; sent: cut to max_model_len
   // Progress.
   std::int32_t produced = 0;        // tokens sampled before it was last admitted, or stalled
   std::int32_t computed = 0;        // prefill tokens computed of the current admission
@@ -76,13 +79,20 @@ struct alignas(kCacheLine) Request {
   Duration prefill_clock;  // node's clock of steps with prefill when decoding began
   // As the client sees them.
   Time first_token = Time::never(), last_token = Time::never();
-  Time first_scheduled = Time::never();  // the node's own time of planning
+  // The dispatcher's.
+  std::int32_t predicted_tokens = 0;  // output length as predicted
+  TaskState task_state = TaskState::free;
   Moments moments{};
-  Time delivered;                    // at the node, of this attempt
+  Time first_scheduled = Time::never();  // the node's own time of planning
+  Time delivered;                        // at the node, of this attempt
   double priority = 0;               // small: urgent
   PathId path = kNoPath;             // what of prompt and output others share
   std::uint32_t arrival_number = 0;  // among this node's deliveries
   HolderId holder = kNoHolder;       // what it holds of the prefix cache
+  // The dispatcher's.
+  NodeId node = kNoNode;            // it was sent there last
+  std::int32_t asked_tokens = 0;    // hidden truth: output tokens wherever it is sent
+  Time arrival, ready;              // in the frontend; of this attempt, in the dispatcher's queue
 
   /// Books [mark, until) under `moment`.
   void book(Moment moment, Time until) {

@@ -75,12 +75,11 @@ void Simulation::detect(NodeId n, Observer* observer) {
 }
 
 void Simulation::retry(TaskSlot slot, Observer* observer) {
-  Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
-  facts_.add(Fact::failed, r.address, r.address_hash, task.node, now_);
-  returned(slot, task.node);
+  facts_.add(Fact::failed, r.address, r.address_hash, r.node, now_);
+  returned(slot, r.node);
   if (r.cancelled) {
-    end_task(slot, Outcome::cancelled, observer);
+    end_task(slot, r.node, Outcome::cancelled, observer);
     return;
   }
   ++counts_.retried;
@@ -88,15 +87,16 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
   fresh.address = r.address;
   ++fresh.address.attempt;
   fresh.address_hash = hash_of(fresh.address);
+  fresh.prompt_tokens = r.prompt_tokens;
+  fresh.asked_tokens = r.asked_tokens;
+  fresh.predicted_tokens = r.predicted_tokens;
   fresh.preemptions = r.preemptions;
   fresh.path = r.path;
-  const Duration frontend = r.moments[static_cast<std::size_t>(Moment::frontend)];
-  fresh.mark = task.arrival;
-  fresh.book(Moment::frontend, task.arrival + frontend);
+  fresh.arrival = fresh.mark = r.arrival;
+  fresh.ready = now_;
+  fresh.book(Moment::frontend, r.arrival + r.moments[static_cast<std::size_t>(Moment::frontend)]);
   fresh.book(Moment::rework, now_);
   r = fresh;
-  task.node = kNoNode;
-  task.ready = now_;
   make_ready(slot);
 }
 

@@ -21,21 +21,21 @@ void Simulation::redraw_lengths() {
   if (sigma <= 0) {
     return;
   }
-  std::vector<std::int32_t> lengths(tasks_.size(), 1);
-  for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    Task& task = tasks_[i];
-    if (task.state == TaskState::free) {
+  std::vector<std::int32_t> lengths(requests_.size(), 1);
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    Request& r = requests_[i];
+    if (r.task_state == TaskState::free) {
       continue;
     }
-    const Draw draw{seed_, Purpose::output_length, requests_[i].address};
-    const double length = task.predicted_tokens * math::exp(-sigma * draw.normal());
+    const Draw draw{seed_, Purpose::output_length, r.address};
+    const double length = r.predicted_tokens * math::exp(-sigma * draw.normal());
     constexpr double kLongest = 1e6;
     lengths[i] = std::max(1, static_cast<std::int32_t>(std::min(length, kLongest)));
-    if (task.state == TaskState::sent) {
-      const auto& settings = scenario_->kind(task.node).settings;
-      lengths[i] = std::max(1, std::min(lengths[i], settings.max_model_len - task.prompt_tokens));
+    if (r.task_state == TaskState::sent) {
+      const auto& settings = scenario_->kind(r.node).settings;
+      lengths[i] = std::max(1, std::min(lengths[i], settings.max_model_len - r.prompt_tokens));
     }
-    task.output_tokens = lengths[i];
+    r.asked_tokens = lengths[i];
   }
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     before_change(node_id(n));

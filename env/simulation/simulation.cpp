@@ -44,7 +44,6 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       fitting_(scenario.nodes() + 2),
       sent_since_(scenario.nodes()),
       returned_since_(scenario.nodes()) {
-  tasks_.items.reserve(kLivePerNode * scenario.nodes());
   requests_.items.reserve(kLivePerNode * scenario.nodes());
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
@@ -84,7 +83,7 @@ const Decision& Simulation::advance(Observer* observer, Time until) {
 void Simulation::run_until(Time until, Observer* observer) {
   facts_.listen(observer != nullptr && observer->wants_facts() ? observer : nullptr);
   if (rejected_ != kNoTask) {
-    end_task(std::exchange(rejected_, kNoTask), Outcome::rejected_by_policy, observer);
+    end_task(std::exchange(rejected_, kNoTask), kNoNode, Outcome::rejected_by_policy, observer);
   }
   while (!deciding_) {
     const bool over =
@@ -150,7 +149,7 @@ void Simulation::collect_outputs(NodeId n, Observer* observer) {
     }
     const bool finished = o.kind == NodeOutput::Kind::finished;
     returned(o.task, n);
-    end_task(o.task, finished ? Outcome::finished : Outcome::cancelled, observer);
+    end_task(o.task, n, finished ? Outcome::finished : Outcome::cancelled, observer);
     freed = true;
   }
   outputs_.clear();
@@ -170,17 +169,17 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   const Workload& workload = scenario_->workload;
   const TaskSizes sizes = task_sizes(cursor, workload, t, seed_);
   const TaskSlot slot = new_task();
-  Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
   r = kNewRequest;
   r.address = {t, cursor.count, 0, 0, 0, 0};
   r.address_hash = hash_of(r.address);
+  r.prompt_tokens = sizes.prompt_tokens;
+  r.asked_tokens = sizes.output_tokens;
+  r.predicted_tokens = sizes.predicted_tokens;
   r.path = sizes.path;
-  r.mark = cursor.next;
+  r.arrival = r.mark = cursor.next;
+  r.ready = now_;
   r.book(Moment::frontend, now_);
-  task = {
-      TaskState::ready, kNoNode, sizes.prompt_tokens, sizes.output_tokens, sizes.predicted_tokens,
-      cursor.next,      now_};
   ++counts_.arrived;
   facts_.add(Fact::arrived, r.address, r.address_hash, kNoNode, cursor.next);
   charge_until_now();
@@ -190,7 +189,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   next_arrival(cursor, workload, t, seed_, Time{scenario_->duration.ps});
   schedule_arrival(tenant);
   if (sizes.prompt_tokens > longest_prompt_) {
-    end_task(slot, Outcome::rejected_too_long, observer);
+    end_task(slot, kNoNode, Outcome::rejected_too_long, observer);
     return;
   }
   const TaskView view = make_ready(slot);
@@ -255,7 +254,7 @@ void Simulation::carry_out(const Action& action) {
     // Not offered again within this instant, else a hold could spin.
     const Time again = std::min(action.until, board_.next_arrival_after(now_));
     held_.emplace_back(slot, std::max(again, Time{now_.ps + 1}));
-    tasks_[index(slot)].state = TaskState::held;
+    requests_[index(slot)].task_state = TaskState::held;
   }
   schedule_offer();
   if (!ready_.empty()) {
@@ -275,21 +274,19 @@ void Simulation::schedule_offer() {
 
 void Simulation::send(TaskSlot slot, NodeId n) {
   before_change(n);
-  Task& task = tasks_[index(slot)];
   Request& r = requests_[index(slot)];
   const NodeSettings& settings = scenario_->kind(n).settings;
   const Network& network = scenario_->network;
-  task.state = TaskState::sent;
-  task.node = n;
-  r.prompt_tokens = task.prompt_tokens;
+  r.task_state = TaskState::sent;
+  r.node = n;
   r.output_tokens =
-      std::max(1, std::min(task.output_tokens, settings.max_model_len - task.prompt_tokens));
+      std::max(1, std::min(r.asked_tokens, settings.max_model_len - r.prompt_tokens));
   r.book(Moment::held, now_);
   Duration way = network.latency;
   if (network.bandwidth_bytes_per_s > 0) {
     constexpr double kBytesPerToken = 4;
     way +=
-        Duration::from_seconds(kBytesPerToken * task.prompt_tokens / network.bandwidth_bytes_per_s);
+        Duration::from_seconds(kBytesPerToken * r.prompt_tokens / network.bandwidth_bytes_per_s);
   }
   ++counts_.sent;
   facts_.add(Fact::sent, r.address, r.address_hash, n, now_);
@@ -315,9 +312,9 @@ void Simulation::returned(TaskSlot slot, NodeId n) {
   refresh_open(n);
 }
 
-void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
-  Task& task = tasks_[index(slot)];
-  const Request& r = requests_[index(slot)];
+// `n`: where it was; kNoNode while the dispatcher had it.
+void Simulation::end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* observer) {
+  Request& r = requests_[index(slot)];
   charge_until_now();
   const double w = weight(slot);
   unfinished_weight_ -= w;
@@ -326,8 +323,8 @@ void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
     ++counts_.finished;
     fact = Fact::finished;
     const Duration goal = scenario_->workload.tenants[r.address.tenant].slo.e2e;
-    if (goal > Duration::zero() && now_ - task.arrival > goal) {
-      cost_.late_task_s += w * (now_ - task.arrival - goal).seconds();
+    if (goal > Duration::zero() && now_ - r.arrival > goal) {
+      cost_.late_task_s += w * (now_ - r.arrival - goal).seconds();
     }
   } else if (outcome == Outcome::cancelled) {
     ++counts_.cancelled;
@@ -337,32 +334,32 @@ void Simulation::end_task(TaskSlot slot, Outcome outcome, Observer* observer) {
                                              : counts_.rejected_by_policy);
     cost_.rejected += w;
   }
-  facts_.add(fact, r.address, r.address_hash, task.node, now_);
+  facts_.add(fact, r.address, r.address_hash, n, now_);
   if (observer != nullptr) {
     const bool finished = outcome == Outcome::finished;
-    observer->on_task({r.address, task.node, outcome, r.preemptions, task.prompt_tokens,
-                       finished ? r.output_tokens : 0, task.predicted_tokens, task.arrival,
+    observer->on_task({r.address, n, outcome, r.preemptions, r.prompt_tokens,
+                       finished ? r.output_tokens : 0, r.predicted_tokens, r.arrival,
                        r.first_scheduled, r.first_token, finished ? r.last_token : Time::never(),
                        r.moments});
   }
-  task.state = TaskState::free;
+  r.task_state = TaskState::free;
   free_slots_.push_back(slot);
   --live_;
 }
 
 bool Simulation::cancel(TaskSlot slot, Observer* observer) {
-  Task& task = tasks_[index(slot)];
-  if (task.state == TaskState::free || slot == rejected_) {
+  const Request& r = requests_[index(slot)];
+  if (r.task_state == TaskState::free || slot == rejected_) {
     return false;
   }
-  if (task.state == TaskState::sent) {
-    const NodeId n = task.node;
+  if (r.task_state == TaskState::sent) {
+    const NodeId n = r.node;
     before_change(n);
     Health& health = health_[index(n)];
     const bool lost = std::erase(health.lost, slot) > 0;
     if (lost || nodes_[index(n)].cancel(context(n), slot, now_)) {
       returned(slot, n);
-      end_task(slot, Outcome::cancelled, observer);
+      end_task(slot, n, Outcome::cancelled, observer);
     }
     reschedule(n);
     return true;
@@ -371,7 +368,7 @@ bool Simulation::cancel(TaskSlot slot, Observer* observer) {
         "a task cannot be cancelled while it is being decided");
   ready_.remove(slot);
   std::erase_if(held_, [&](const auto& h) { return h.first == slot; });
-  end_task(slot, Outcome::cancelled, observer);
+  end_task(slot, kNoNode, Outcome::cancelled, observer);
   return true;
 }
 
@@ -384,16 +381,16 @@ TaskSlot Simulation::new_task() {
     free_slots_.pop_back();
     return slot;
   }
-  tasks_.items.emplace_back();
   requests_.items.emplace_back();
-  return static_cast<TaskSlot>(tasks_.size() - 1);
+  return static_cast<TaskSlot>(requests_.size() - 1);
 }
 
 TaskView Simulation::make_ready(TaskSlot slot) {
-  tasks_[index(slot)].state = TaskState::ready;
   const TaskView task = view_of(slot);
   const double key = ordering_(task);
-  requests_[index(slot)].priority = key;
+  Request& r = requests_[index(slot)];
+  r.task_state = TaskState::ready;
+  r.priority = key;
   ready_.push({key, task.ready, task.address, slot});
   return task;
 }
@@ -511,25 +508,23 @@ double Simulation::weight(TaskSlot slot) const {
 }
 
 TaskView Simulation::view_of(TaskSlot slot) const {
-  const Task& task = tasks_[index(slot)];
-  const TaskAddress& address = requests_[index(slot)].address;
-  const Tenant& tenant = scenario_->workload.tenants[address.tenant];
+  const Request& r = requests_[index(slot)];
+  const Tenant& tenant = scenario_->workload.tenants[r.address.tenant];
   return {slot,
-          address,
-          task.prompt_tokens,
-          task.predicted_tokens,
+          r.address,
+          r.prompt_tokens,
+          r.predicted_tokens,
           tenant.priority,
           tenant.weight,
-          task.arrival,
-          task.ready,
-          scenario_->workload.paths.shared(requests_[index(slot)].path)};
+          r.arrival,
+          r.ready,
+          scenario_->workload.paths.shared(r.path)};
 }
 
 LedgerEntry Simulation::entry_of(TaskSlot slot) const {
-  const Task& task = tasks_[index(slot)];
   const Request& r = requests_[index(slot)];
   const bool seen = r.first_token_seen && r.first_token <= now_;
-  return {task.prompt_tokens, task.predicted_tokens, seen ? r.first_token : Time::never()};
+  return {r.prompt_tokens, r.predicted_tokens, seen ? r.first_token : Time::never()};
 }
 
 CostIntegral Simulation::cost() const {

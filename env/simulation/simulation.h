@@ -112,13 +112,6 @@ class Simulation {
   NodeState node_state(NodeId);
 
  private:
-  enum class TaskState : std::uint8_t { free, ready, held, sent };
-  struct Task {
-    TaskState state = TaskState::free;
-    NodeId node = kNoNode;
-    std::int32_t prompt_tokens = 0, output_tokens = 0, predicted_tokens = 0;
-    Time arrival, ready;
-  };
   struct Health {
     bool alive = true, slow = false;
     Time next = Time::never();  // the first of the four that follow; kept by find_next()
@@ -153,7 +146,7 @@ class Simulation {
   void make_plans(NodeId n);
   void arrive(std::size_t tenant, Observer* observer);
   bool offer(const TaskView& head);
-  void end_task(TaskSlot slot, Outcome outcome, Observer* observer);
+  void end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* observer);
   void send(TaskSlot slot, NodeId n);
   void returned(TaskSlot slot, NodeId n);
   TaskSlot new_task();
@@ -209,7 +202,6 @@ class Simulation {
   std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
   std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
   std::vector<ArrivalCursor> arrivals_;  // [tenant]
-  Piecewise<Task> tasks_;                // [slot]
   Piecewise<Request> requests_;          // [slot]
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
