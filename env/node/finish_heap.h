@@ -39,13 +39,14 @@ class FinishHeap {
  public:
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   /// REQUIRES that it is not empty, like pop().
-  [[nodiscard]] Finishing front() const { return entries_.front(); }
+  [[nodiscard]] Finishing front() const { return front_; }
   /// All, in no order that means anything.
   [[nodiscard]] std::span<const Finishing> entries() const { return entries_; }
 
   void push(Finishing entry) {
     entries_.push_back(entry);
     rise(entries_.size() - 1, entry);
+    front_ = entries_.front();
   }
   void pop() { fill(0); }
   /// Takes a request out; O(size). REQUIRES that it is in.
@@ -65,6 +66,7 @@ class FinishHeap {
     for (std::size_t i = 1; i < entries_.size(); ++i) {
       rise(i, entries_[i]);
     }
+    front_ = entries_.empty() ? Finishing{} : entries_.front();
   }
 
  private:
@@ -95,8 +97,10 @@ class FinishHeap {
       hole = child;
     }
     rise(hole, last);
+    front_ = entries_.front();
   }
 
+  Finishing front_;  // that of entries_, which are elsewhere in memory
   std::vector<Finishing> entries_;
 };
 

@@ -265,6 +265,7 @@ class alignas(kCacheLine) Node {
   // What happens next: written by reschedule().
   PlanPoint plan_point_{Time::never(), 0};
   Time next_output_ = Time::never(), next_plan_ = Time::never();
+  FinishHeap by_finish_;  // the decoding requests
 
   // The segment under way: steps step_ .. step_ + steps_ - 1; written by start_segment().
   Time start_;  // of its first step on the device
@@ -300,7 +301,6 @@ class alignas(kCacheLine) Node {
   std::uint32_t arrivals_ = 0;             // deliveries so far
   NodeId id_ = kNoNode;
   BlockPhases phases_;           // of the decodes: who needs a block when
-  FinishHeap by_finish_;         // the decoding requests
   Ring<TaskSlot, 2> joining_;    // their last chunk is in the step under way
   Ring<Leaving, 2> leaving_;     // last token sampled, seat and blocks not yet free
   Ring<NodeOutput, 2> outputs_;  // decided and not yet collected, by time
