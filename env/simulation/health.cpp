@@ -22,14 +22,20 @@ void Simulation::start_health() {
       health_[i].slow_toggle_at =
           draw_after(node_id(i), Purpose::slow_start, 0, kind.slowdowns.between);
     }
-    health_[i].find_next();
+    find_next_health(node_id(i));
     reschedule(node_id(i));
   }
 }
 
+void Simulation::find_next_health(NodeId n) {
+  const Health& h = health_[index(n)];
+  health_due_[index(n)] =
+      std::min(std::min(h.crash_at, h.detect_at), std::min(h.repair_at, h.slow_toggle_at));
+}
+
 void Simulation::handle_health(NodeId n, Observer* observer) {
   Health& health = health_[index(n)];
-  while (health.next <= now_) {
+  while (health_due_[index(n)] <= now_) {
     if (health.crash_at <= now_) {
       crash(n);
     } else if (health.detect_at <= now_) {
@@ -39,7 +45,7 @@ void Simulation::handle_health(NodeId n, Observer* observer) {
     } else {
       toggle_slow(n);
     }
-    health.find_next();
+    find_next_health(n);
   }
   reschedule(n);
 }
@@ -49,7 +55,7 @@ void Simulation::crash(NodeId n) {
   Health& health = health_[index(n)];
   const Duration mean_repair = scenario_->kind(n).failures.lasting;
   before_change(n);
-  health.alive = false;
+  alive_[index(n)] = 0;
   nodes_[index(n)].crash(context(n), now_, health.lost);
   health.crash_at = Time::never();
   health.detect_at = now_ + scenario_->dispatch.detection;
@@ -103,7 +109,7 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
 void Simulation::repair(NodeId n) {
   Health& health = health_[index(n)];
   before_change(n);
-  health.alive = true;
+  alive_[index(n)] = 1;
   health.repair_at = Time::never();
   health.crash_at =
       draw_after(n, Purpose::failure, health.crashes, scenario_->kind(n).failures.between);

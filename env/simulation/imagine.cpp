@@ -79,7 +79,7 @@ void Simulation::redraw_failures() {
               ? draw_after(node_id(i), Purpose::slow_end, health.toggles, kind.slowdowns.lasting)
               : draw_after(node_id(i), Purpose::slow_start, health.toggles, kind.slowdowns.between);
     }
-    health.find_next();
+    find_next_health(node_id(i));
     reschedule(node_id(i));
   }
 }

@@ -32,6 +32,8 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       node_events_(scenario.nodes()),
       dispatcher_events_(1 + scenario.workload.tenants.size()),
       health_(scenario.nodes()),
+      health_due_(scenario.nodes(), Time::never()),
+      alive_(scenario.nodes(), 1),
       up_(scenario.nodes(), 1),
       ledger_(scenario.nodes()),
       board_(scenario, seed, reporting),
@@ -123,7 +125,10 @@ void Simulation::handle(std::size_t slot, Phase phase, Observer* observer) {
     case Phase::offer:
       release_held();
       schedule_offer();
-      deciding_ = !ready_.empty() && offer(view_of(ready_.head()));
+      if (!ready_.empty()) {
+        decision_.task = view_of(ready_.head());
+        deciding_ = offer();
+      }
       return;
     case Phase::plan:
       return make_plans(node_id(slot));
@@ -192,26 +197,28 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
     end_task(slot, kNoNode, Outcome::rejected_too_long, observer);
     return;
   }
-  const TaskView view = make_ready(slot);
+  make_ready(slot);
   // Others that arrive in this instant join the queue before its head is chosen.
   const WinnerTree& events = next_events();
   if (events.first_time() > now_ ||
       events.first_phase() > static_cast<std::uint8_t>(Phase::offer)) {
-    deciding_ = offer(ready_.head() == slot ? view : view_of(ready_.head()));
+    if (ready_.head() != slot) {
+      decision_.task = view_of(ready_.head());
+    }
+    deciding_ = offer();
   } else {
     offer_at(now_);
   }
 }
 
-// Asks about the head of the ready queue if anybody may take it.
-bool Simulation::offer(const TaskView& head) {
-  if (!anybody_takes(head.prompt_tokens) && !scenario_->dispatch.allow_rejection) {
+// Asks about decision_.task, the head of the ready queue, if anybody may take it.
+bool Simulation::offer() {
+  if (!anybody_takes(decision_.task.prompt_tokens) && !scenario_->dispatch.allow_rejection) {
     return false;
   }
   decision_.kind = DecisionKind::dispatch;
   decision_.now = now_;
   decision_.index = counts_.decisions;
-  decision_.task = head;
   decision_.legal = legal();
   charge_until_now();
   return true;
@@ -296,7 +303,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   }
   ++sent_since_[index(n)];
   refresh_open(n);
-  if (!health_[index(n)].alive) {
+  if (alive_[index(n)] == 0) {
     health_[index(n)].lost.push_back(slot);
     return;
   }
@@ -385,14 +392,14 @@ TaskSlot Simulation::new_task() {
   return static_cast<TaskSlot>(requests_.size() - 1);
 }
 
-TaskView Simulation::make_ready(TaskSlot slot) {
-  const TaskView task = view_of(slot);
-  const double key = ordering_(task);
+// Its view is left in decision_.task: as a rule it is decided next.
+void Simulation::make_ready(TaskSlot slot) {
+  decision_.task = view_of(slot);
+  const double key = ordering_(decision_.task);
   Request& r = requests_[index(slot)];
   r.task_state = TaskState::ready;
   r.priority = key;
-  ready_.push({key, task.ready, task.address, slot});
-  return task;
+  ready_.push({key, r.ready, r.address, slot});
 }
 
 // Held tasks whose time has come are offered again.
@@ -411,9 +418,9 @@ void Simulation::release_held() {
 // A report shows its node, and the ledger, as they were before they change now.
 void Simulation::before_change(NodeId n) {
   if (board_.due(n, now_)) {
-    board_.snapshot(n, now_, nodes_[index(n)], context(n), health_[index(n)].alive,
+    board_.snapshot(n, now_, nodes_[index(n)], context(n), alive_[index(n)] != 0,
                     ledger_.sent_total[index(n)], ledger_.returned_total[index(n)]);
-    if (hears_kv_events_ && health_[index(n)].alive) {
+    if (hears_kv_events_ && alive_[index(n)] != 0) {
       collect_kv_events(n);
     }
   }
@@ -449,7 +456,7 @@ void Simulation::reschedule(NodeId n) {
   const Node& node = nodes_[index(n)];
   Time at = node.next_output();
   Phase phase = Phase::output;
-  const Time health = health_[index(n)].next;
+  const Time health = health_due_[index(n)];
   if (health < at) {
     at = health;
     phase = Phase::health;
@@ -560,7 +567,7 @@ NodeState Simulation::node_state(NodeId n) {
   node.catch_up_before(context(n), now_);
   const NodeSettings& settings = scenario_->kind(n).settings;
   const NodeLoad load = node.load(settings, requests_.items, now_);
-  return {health_[index(n)].alive, load.running, load.waiting,
+  return {alive_[index(n)] != 0, load.running, load.waiting,
           static_cast<double>(load.used_blocks) / settings.usable_blocks, node.counters()};
 }
 

@@ -113,15 +113,11 @@ class Simulation {
 
  private:
   struct Health {
-    bool alive = true, slow = false;
-    Time next = Time::never();  // the first of the four that follow; kept by find_next()
+    bool slow = false;
     Time crash_at = Time::never(), detect_at = Time::never(), repair_at = Time::never(),
          slow_toggle_at = Time::never();
     std::uint32_t crashes = 0, toggles = 0;
     std::vector<TaskSlot> lost;  // sent to it since it crashed, or lost in the crash
-    void find_next() {
-      next = std::min(std::min(crash_at, detect_at), std::min(repair_at, slow_toggle_at));
-    }
   };
 
   /// What happens first in an instant.
@@ -145,12 +141,12 @@ class Simulation {
   void collect_outputs(NodeId n, Observer* observer);
   void make_plans(NodeId n);
   void arrive(std::size_t tenant, Observer* observer);
-  bool offer(const TaskView& head);
+  bool offer();
   void end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* observer);
   void send(TaskSlot slot, NodeId n);
   void returned(TaskSlot slot, NodeId n);
   TaskSlot new_task();
-  TaskView make_ready(TaskSlot slot);
+  void make_ready(TaskSlot slot);
   void release_held();
   void schedule_offer();
   void offer_at(Time at) {
@@ -182,6 +178,7 @@ class Simulation {
 
   // Failures and slow-downs (health.cpp).
   void start_health();
+  void find_next_health(NodeId n);
   void handle_health(NodeId n, Observer* observer);
   void crash(NodeId n);
   void detect(NodeId n, Observer* observer);
@@ -199,6 +196,8 @@ class Simulation {
   WinnerTree node_events_, dispatcher_events_;
   std::vector<Node> nodes_;              // [node]
   std::vector<Health> health_;           // [node]
+  std::vector<Time> health_due_;         // [node] the first of the times in health_
+  std::vector<std::uint8_t> alive_;      // [node] in truth
   std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
   std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
   std::vector<ArrivalCursor> arrivals_;  // [tenant]

@@ -21,6 +21,7 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
       delay_(scenario.reports.delay),
       loss_(scenario.reports.loss),
       depth_(std::bit_ceil(static_cast<std::size_t>(delay_.ps / interval_.ps) + 2)),
+      due_(scenario.nodes()),
       clocks_(scenario.nodes()),
       snapshots_(scenario.nodes() * depth_),
       arrived_(scenario.nodes()) {
@@ -29,7 +30,7 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
     clocks_[n].phase = {
         static_cast<std::int64_t>(draw.uniform() * static_cast<double>(interval_.ps))};
     const bool read = reporting == Reporting::read;
-    clocks_[n].next_taken = read ? taken_at(n, 0) : Time::never();
+    due_[n] = read ? taken_at(n, 0) : Time::never();
     clocks_[n].next_arrival = read ? taken_at(n, 0) + delay_ : Time::never();
     turn_.push_back(node_id(n));
   }
@@ -118,7 +119,7 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
   if (up && loss_ <= 0 && taken_at(i, last) + delay_ <= t) {
     show(n, taken_now(last));  // as mostly: it supersedes all that were before
     clock.last_taken = last;
-    clock.next_taken = taken_at(i, last + 1);
+    due_[i] = taken_at(i, last + 1);
     return;
   }
   const std::int64_t arrived = last_by(i, t - delay_, clock.shown);
@@ -135,7 +136,7 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
     (k <= arrived ? arrived_[i] : slot(i, k)) = taken_now(k);
   }
   clock.last_taken = last;
-  clock.next_taken = taken_at(i, last + 1);
+  due_[i] = taken_at(i, last + 1);
 }
 
 void ReportBoard::show(NodeId n, Time now) {

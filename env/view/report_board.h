@@ -25,7 +25,7 @@ class ReportBoard {
   ReportBoard(const Scenario&, Seed, Reporting);
 
   /// Whether a report of `n` falls due by `t`: then `snapshot` must follow before the node changes.
-  [[nodiscard]] bool due(NodeId n, Time t) const { return clocks_[index(n)].next_taken <= t; }
+  [[nodiscard]] bool due(NodeId n, Time t) const { return due_[index(n)] <= t; }
   /// Takes what reports up to `t` show and somebody may yet read. `node` has not changed since the
   /// first of them; `up` false: it reports nothing. `sent` and `returned`: the ledger's totals.
   void snapshot(NodeId n, Time t, Node& node, const NodeContext&, bool up, std::int64_t sent,
@@ -67,7 +67,7 @@ class ReportBoard {
   struct Clock {
     Duration phase;
     std::int64_t last_taken = -1, shown = -1;  // numbers of reports; -1: none
-    Time next_taken, next_arrival;
+    Time next_arrival;
   };
   [[nodiscard]] Time taken_at(std::size_t node, std::int64_t report) const {
     return Time{clocks_[node].phase.ps + report * interval_.ps};
@@ -88,6 +88,7 @@ class ReportBoard {
   Duration interval_{}, delay_{};
   double loss_ = 0;
   std::size_t depth_ = 0;      // a power of two above the number of reports under way at once
+  std::vector<Time> due_;      // [node] when the next report is taken: asked at every event
   std::vector<Clock> clocks_;  // [node]
   // Reports arrive in turn, in the order of their phases: the next, or one of those that are due,
   // is that of turn_[next_in_turn_].
