@@ -135,7 +135,7 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
     }
     return is_void;
   });
-  for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
+  for (TaskSlot t = first_running_; t != kNoTask; t = context.links[index(t)].next) {
     Request& r = context.requests[index(t)];
     if (r.state != RequestState::leaving || r.last_token - way > now) {
       lost.push_back(t);
@@ -169,8 +169,9 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
   reschedule(context);
 }
 
-NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& requests,
-                    Time at) const {
+NodeLoad Node::load(const NodeContext& context, Time at) const {
+  const NodeSettings& settings = context.settings;
+  const std::vector<Request>& requests = context.requests;
   const std::int64_t begun =
       steps_ == 0 ? 0 : std::min<std::int64_t>(steps_, first_boundary(at).steps);
   NodeLoad load;
@@ -197,7 +198,7 @@ NodeLoad Node::load(const NodeSettings& settings, const std::vector<Request>& re
     load.prefill_tokens += r.prompt_tokens + r.produced - computed;
   }
   for (TaskSlot t = irregular_ ? first_running_ : kNoTask; t != kNoTask;
-       t = requests[index(t)].next) {
+       t = context.links[index(t)].next) {
     const Request& r = requests[index(t)];
     if (r.state == RequestState::prefilling) {
       load.prefill_tokens += r.prompt_tokens + r.produced - r.computed;
@@ -218,7 +219,7 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
     set_steps(context.settings, std::min<std::int64_t>(steps_, planned));
   }
   const std::int64_t first_open = step_ + steps_;  // the first step that is not yet planned
-  for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
+  for (TaskSlot t = first_running_; t != kNoTask; t = context.links[index(t)].next) {
     Request& r = context.requests[index(t)];
     const bool has_end = r.state == RequestState::decoding || r.state == RequestState::joining;
     if (has_end && r.finish_step >= first_open) {

@@ -61,10 +61,11 @@ struct NodeRecorder {
   PlannedSegment next;  // being planned
 };
 
-/// What the node works with but does not own. `requests` is indexed by TaskSlot.
+/// What the node works with but does not own. `requests` and `links` are indexed by TaskSlot.
 struct NodeContext {
   const NodeSettings& settings;
   std::vector<Request>& requests;
+  std::vector<RunningLink>& links;
   FactLog& facts;
   NodeRecorder* recorder = nullptr;    // null: nobody wants to know
   const PromptPaths* paths = nullptr;  // of Request::path; null: nothing is shared
@@ -140,7 +141,7 @@ class alignas(kCacheLine) Node {
   /// Appends the changes of its prefix cache by plans so far, each with the time of its plan.
   void drain_kv_events(std::vector<KvEvent>& out) { cache_.drain_events(out); }
   /// The load that a report taken at `at` shows: plans before `at` have been made.
-  [[nodiscard]] NodeLoad load(const NodeSettings&, const std::vector<Request>&, Time at) const;
+  [[nodiscard]] NodeLoad load(const NodeContext&, Time at) const;
   [[nodiscard]] const NodeCounters& counters() const { return counters_; }
   /// Gives the requests here new output lengths, [slot] of `output_tokens`, as far as these are not
   /// already decided by tokens seen and steps planned; those bounds are kept.

@@ -66,7 +66,7 @@ void Node::publish_shared(const NodeContext& context, bool scheduled) {
   if (sharers_ == 0) {
     return;
   }
-  for (TaskSlot task = first_running_; task != kNoTask; task = context.requests[index(task)].next) {
+  for (TaskSlot task = first_running_; task != kNoTask; task = context.links[index(task)].next) {
     const Request& r = context.requests[index(task)];
     if (r.shares && r.state != RequestState::prefilling) {
       const std::int32_t entry = scheduled && r.state == RequestState::decoding ? 1 : 0;
@@ -82,7 +82,7 @@ bool Node::meets_sharer(const NodeContext& context, TaskSlot task) const {
     return std::any_of(path.shared.begin(), path.shared.end(),
                        [run](const PathSpan& span) { return span.run == run; });
   };
-  for (TaskSlot t = first_running_; t != kNoTask; t = context.requests[index(t)].next) {
+  for (TaskSlot t = first_running_; t != kNoTask; t = context.links[index(t)].next) {
     const Request& other = context.requests[index(t)];
     if (!other.shares || t == task) {
       continue;
@@ -134,7 +134,7 @@ std::int64_t Node::pending_blocks(const NodeContext& context) const {
 void Node::release_in_order(const NodeContext& context, std::int64_t step) {
   for (TaskSlot task = first_running_; task != kNoTask;) {
     const Request& r = context.requests[index(task)];
-    const TaskSlot next = r.next;
+    const TaskSlot next = context.links[index(task)].next;
     if (r.state == RequestState::leaving && leaving_.remove_if([&](const Leaving& l) {
           return l.task == task && l.release_step <= step;
         }) > 0) {

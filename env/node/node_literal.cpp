@@ -76,7 +76,7 @@ void Node::serve_running(const NodeContext& context, LiteralStep& step) {
       }
       add_entry(context, step, task, tokens);
     }
-    task = r.next;
+    task = context.links[index(task)].next;
   }
 }
 
@@ -124,7 +124,7 @@ TaskSlot Node::victim(const NodeContext& context) const {
     return last_running_;
   }
   TaskSlot last = first_running_;
-  for (TaskSlot task = first_running_; task != kNoTask; task = context.requests[index(task)].next) {
+  for (TaskSlot task = first_running_; task != kNoTask; task = context.links[index(task)].next) {
     const Request& a = context.requests[index(task)];
     const Request& b = context.requests[index(last)];
     if (a.priority != b.priority ? a.priority > b.priority : a.delivered > b.delivered) {
@@ -174,7 +174,7 @@ void Node::carry_out(const NodeContext& context, const LiteralStep& step) {
   bool stalled = false;
   std::int32_t partial = 0;
   auto entry = step.entries.begin();
-  for (TaskSlot task = first_running_; task != kNoTask; task = context.requests[index(task)].next) {
+  for (TaskSlot task = first_running_; task != kNoTask; task = context.links[index(task)].next) {
     Request& r = context.requests[index(task)];
     if (entry != step.entries.end() && entry->task == task) {
       serve(context, task, entry->tokens);

@@ -577,18 +577,16 @@ inline void Node::emit_joining(const NodeContext& context, Time step_end) {
 }
 
 void Node::link(const NodeContext& context, TaskSlot task) {
-  Request& r = context.requests[index(task)];
-  r.previous = last_running_;
-  r.next = kNoTask;
-  (last_running_ == kNoTask ? first_running_ : context.requests[index(last_running_)].next) = task;
+  context.links[index(task)] = {last_running_, kNoTask};
+  (last_running_ == kNoTask ? first_running_ : context.links[index(last_running_)].next) = task;
   last_running_ = task;
   ++running_;
 }
 
 void Node::unlink(const NodeContext& context, TaskSlot task) {
-  const Request& r = context.requests[index(task)];
-  (r.previous == kNoTask ? first_running_ : context.requests[index(r.previous)].next) = r.next;
-  (r.next == kNoTask ? last_running_ : context.requests[index(r.next)].previous) = r.previous;
+  const RunningLink l = context.links[index(task)];
+  (l.previous == kNoTask ? first_running_ : context.links[index(l.previous)].next) = l.next;
+  (l.next == kNoTask ? last_running_ : context.links[index(l.next)].previous) = l.previous;
   --running_;
 }
 

@@ -5,7 +5,7 @@ namespace yardmaster {
 
 // The decodes of the step that is being planned, in the order of the running list.
 void Node::record_decodes(const NodeContext& context) const {
-  for (TaskSlot task = first_running_; task != kNoTask; task = context.requests[index(task)].next) {
+  for (TaskSlot task = first_running_; task != kNoTask; task = context.links[index(task)].next) {
     const Request& r = context.requests[index(task)];
     if (r.state == RequestState::decoding) {
       context.recorder->next.entries.push_back({task, 1, computed(r)});

@@ -73,13 +73,13 @@ struct alignas(kCacheLine) Request {
   // and whether another running request might publish the same ones meanwhile.
   bool shares = false, rivals = false;
   std::uint16_t preemptions = 0;
-  TaskSlot previous = kNoTask, next = kNoTask;  // running list, in order of admission
   // Timeline.
   Time mark;               // up to here every picosecond has its moment
   Duration prefill_clock;  // node's clock of steps with prefill when decoding began
   // As the client sees them.
   Time first_token = Time::never(), last_token = Time::never();
   // The dispatcher's.
+  Time arrival;                       // in the frontend
   std::int32_t predicted_tokens = 0;  // output length as predicted
   TaskState task_state = TaskState::free;
   Moments moments{};
@@ -90,15 +90,21 @@ struct alignas(kCacheLine) Request {
   std::uint32_t arrival_number = 0;  // among this node's deliveries
   HolderId holder = kNoHolder;       // what it holds of the prefix cache
   // The dispatcher's.
-  NodeId node = kNoNode;            // it was sent there last
-  std::int32_t asked_tokens = 0;    // hidden truth: output tokens wherever it is sent
-  Time arrival, ready;              // in the frontend; of this attempt, in the dispatcher's queue
+  NodeId node = kNoNode;          // it was sent there last
+  std::int32_t asked_tokens = 0;  // hidden truth: output tokens wherever it is sent
+  Time ready;                     // when this attempt came into the dispatcher's queue
 
   /// Books [mark, until) under `moment`.
   void book(Moment moment, Time until) {
     moments[static_cast<std::size_t>(moment)] += until - mark;
     mark = until;
   }
+};
+
+/// A request's neighbours in its node's running list, which is in order of admission. They stand
+/// apart from the requests: who leaves writes to his neighbours, which nobody else looks at then.
+struct RunningLink {
+  TaskSlot previous = kNoTask, next = kNoTask;
 };
 
 }  // namespace yardmaster

@@ -68,9 +68,10 @@ double saturated_rate(const NodeSettings& settings, const Workload& workload) {
   const int warm_up = 2 * clients;  // the burst of the start has dissolved
   const int measured = std::max(2'000, 4 * clients);
   std::vector<Request> requests(static_cast<std::size_t>(clients));
+  std::vector<RunningLink> links(requests.size());
   Requests source(settings, workload);
   FactLog facts;
-  const NodeContext context{settings, requests, facts};
+  const NodeContext context{settings, requests, links, facts};
   Node node(node_id(0), settings);
   for (int i = 0; i < clients; ++i) {
     if (!source.next(requests[static_cast<std::size_t>(i)])) {

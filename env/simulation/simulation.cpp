@@ -47,6 +47,7 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       sent_since_(scenario.nodes()),
       returned_since_(scenario.nodes()) {
   requests_.items.reserve(kLivePerNode * scenario.nodes());
+  links_.items.reserve(kLivePerNode * scenario.nodes());
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
     nodes_.emplace_back(node_id(i), settings, hears_kv_events_);
@@ -389,6 +390,7 @@ TaskSlot Simulation::new_task() {
     return slot;
   }
   requests_.items.emplace_back();
+  links_.items.emplace_back();
   return static_cast<TaskSlot>(requests_.size() - 1);
 }
 
@@ -566,7 +568,7 @@ NodeState Simulation::node_state(NodeId n) {
   before_change(n);
   node.catch_up_before(context(n), now_);
   const NodeSettings& settings = scenario_->kind(n).settings;
-  const NodeLoad load = node.load(settings, requests_.items, now_);
+  const NodeLoad load = node.load(context(n), now_);
   return {alive_[index(n)] != 0, load.running, load.waiting,
           static_cast<double>(load.used_blocks) / settings.usable_blocks, node.counters()};
 }

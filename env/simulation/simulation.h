@@ -129,7 +129,7 @@ class Simulation {
   [[nodiscard]] bool prompts_share() const { return scenario_->workload.paths.runs() > 0; }
   [[nodiscard]] std::size_t node_count() const { return up_.size(); }
   [[nodiscard]] NodeContext context(NodeId n) {
-    return {scenario_->kind(n).settings, requests_.items, facts_, nullptr,
+    return {scenario_->kind(n).settings, requests_.items, links_.items, facts_, nullptr,
             &scenario_->workload.paths};
   }
 
@@ -202,6 +202,7 @@ class Simulation {
   std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
   std::vector<ArrivalCursor> arrivals_;  // [tenant]
   Piecewise<Request> requests_;          // [slot]
+  Piecewise<RunningLink> links_;         // [slot]
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
   std::int32_t longest_prompt_ = 0;  // that some node takes

@@ -114,7 +114,7 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
   const auto taken_now = [&](std::int64_t k) {
     const Time at = taken_at(i, k);
     node.catch_up_before(context, at);
-    return Snapshot{k, sent, returned, node.load(context.settings, context.requests, at)};
+    return Snapshot{k, sent, returned, node.load(context, at)};
   };
   if (up && loss_ <= 0 && taken_at(i, last) + delay_ <= t) {
     show(n, taken_now(last));  // as mostly: it supersedes all that were before

@@ -167,7 +167,8 @@ class ClosedLoop {
       : run_(run),
         settings_(settings),
         node_(node_id(0), settings_),
-        requests_(static_cast<std::size_t>(kRequestsPerClient * run.clients)) {}
+        requests_(static_cast<std::size_t>(kRequestsPerClient * run.clients)),
+        links_(requests_.size()) {}
 
   Prediction play() {
     for (int client = 0; client < run_.clients; ++client) {
@@ -196,7 +197,7 @@ class ClosedLoop {
   [[nodiscard]] bool counts(TaskSlot task) const {
     return !staggered() || index(task) >= static_cast<std::size_t>(run_.clients);
   }
-  NodeContext context() { return {settings_, requests_, facts_}; }
+  NodeContext context() { return {settings_, requests_, links_, facts_}; }
 
   void send(Time at) {
     Request& request = requests_[sent_];
@@ -235,6 +236,7 @@ class ClosedLoop {
   const NodeSettings& settings_;
   Node node_;
   std::vector<Request> requests_;
+  std::vector<RunningLink> links_;
   FactLog facts_;
   std::vector<NodeOutput> outputs_;
   std::uint32_t sent_ = 0, ended_ = 0, counted_ = 0;

@@ -204,6 +204,7 @@ TaskSlot FastNode::take_slot() {
     return slot;
   }
   requests_.emplace_back();
+  links_.emplace_back();
   return static_cast<TaskSlot>(requests_.size() - 1);
 }
 

@@ -55,14 +55,14 @@ class FastNode : private FactSink {
   /// What a report taken at `at`, not before the present, shows.
   [[nodiscard]] NodeLoad load(Time at) {
     run_until(at);
-    return node_.load(settings_, requests_, at);
+    return node_.load(context(), at);
   }
   [[nodiscard]] std::uint64_t digest() const { return log_.digest.value(); }
   [[nodiscard]] const std::vector<Time>& output_times() const { return output_times_; }
 
  private:
   NodeContext context() {
-    return {settings_, requests_, log_, driving_.recorded ? &recorder_ : nullptr, &paths_};
+    return {settings_, requests_, links_, log_, driving_.recorded ? &recorder_ : nullptr, &paths_};
   }
   void on_fact(Fact fact, const TaskAddress& at, NodeId, Time when) override;
   void run_until(Time t);
@@ -82,6 +82,7 @@ class FastNode : private FactSink {
   std::mt19937_64 random_;
   Node node_;
   std::vector<Request> requests_;
+  std::vector<RunningLink> links_;
   std::vector<TaskSlot> free_slots_;
   std::map<RequestId, TaskSlot> slot_of_;  // of those not seen to have ended
   FactLog log_;
