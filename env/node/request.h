@@ -53,8 +53,8 @@ enum class RequestState : std::uint8_t {
 enum class TaskState : std::uint8_t { free, ready, held, sent };
 
 /// The record of a request, the dispatcher's and the node's. Plain data; a node writes all but the
-/// sizes and what is said to be the dispatcher's. What its end touches, after all the steps in which
-/// nobody looked at it, is in its first three cache lines.
+/// sizes and what is said to be the dispatcher's. What its end touches, after all the steps in
+/// which nobody looked at it, is in its first three cache lines.
 struct alignas(kCacheLine) Request {
   TaskAddress address;
   std::uint64_t address_hash = 0;  // of `address`, for facts
@@ -85,10 +85,10 @@ struct alignas(kCacheLine) Request {
   Moments moments{};
   Time first_scheduled = Time::never();  // the node's own time of planning
   Time delivered;                        // at the node, of this attempt
-  double priority = 0;               // small: urgent
-  PathId path = kNoPath;             // what of prompt and output others share
-  std::uint32_t arrival_number = 0;  // among this node's deliveries
-  HolderId holder = kNoHolder;       // what it holds of the prefix cache
+  double priority = 0;                   // small: urgent
+  PathId path = kNoPath;                 // what of prompt and output others share
+  std::uint32_t arrival_number = 0;      // among this node's deliveries
+  HolderId holder = kNoHolder;           // what it holds of the prefix cache
   // The dispatcher's.
   NodeId node = kNoNode;          // it was sent there last
   std::int32_t asked_tokens = 0;  // hidden truth: output tokens wherever it is sent

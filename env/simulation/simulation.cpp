@@ -43,9 +43,7 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
                        scenario.dispatch.prefix_index == PrefixSource::events),
       kv_mail_(hears_kv_events_ ? scenario.nodes() : 0),
       open_(scenario.nodes() + 2),
-      fitting_(scenario.nodes() + 2),
-      sent_since_(scenario.nodes()),
-      returned_since_(scenario.nodes()) {
+      fitting_(scenario.nodes() + 2) {
   requests_.items.reserve(kLivePerNode * scenario.nodes());
   links_.items.reserve(kLivePerNode * scenario.nodes());
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
@@ -287,14 +285,12 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   const Network& network = scenario_->network;
   r.task_state = TaskState::sent;
   r.node = n;
-  r.output_tokens =
-      std::max(1, std::min(r.asked_tokens, settings.max_model_len - r.prompt_tokens));
+  r.output_tokens = std::max(1, std::min(r.asked_tokens, settings.max_model_len - r.prompt_tokens));
   r.book(Moment::held, now_);
   Duration way = network.latency;
   if (network.bandwidth_bytes_per_s > 0) {
     constexpr double kBytesPerToken = 4;
-    way +=
-        Duration::from_seconds(kBytesPerToken * r.prompt_tokens / network.bandwidth_bytes_per_s);
+    way += Duration::from_seconds(kBytesPerToken * r.prompt_tokens / network.bandwidth_bytes_per_s);
   }
   ++counts_.sent;
   facts_.add(Fact::sent, r.address, r.address_hash, n, now_);
@@ -302,7 +298,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   if (prompts_share() && scenario_->dispatch.prefix_index == PrefixSource::sent) {
     prefixes_.sent(n, scenario_->workload.paths.shared(r.path), r.prompt_tokens / kBlockTokens);
   }
-  ++sent_since_[index(n)];
+  ++board_.sent_since[index(n)];
   refresh_open(n);
   if (alive_[index(n)] == 0) {
     health_[index(n)].lost.push_back(slot);
@@ -316,7 +312,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
 // The ledger's side of an end.
 void Simulation::returned(TaskSlot slot, NodeId n) {
   ledger_.returned(n, entry_of(slot));
-  ++returned_since_[index(n)];
+  ++board_.returned_since[index(n)];
   refresh_open(n);
 }
 
@@ -588,13 +584,14 @@ const FleetView& Simulation::view() {
 
 void Simulation::show_report(NodeId n) {
   const std::size_t i = index(n);
-  before_change(n);
-  board_.show(n, now_);
+  const bool taken = board_.show_newest(n, now_, nodes_[i], context(n), alive_[i] != 0,
+                                        ledger_.sent_total[i], ledger_.returned_total[i]);
   if (hears_kv_events_) {
+    if (taken && alive_[i] != 0) {
+      collect_kv_events(n);
+    }
     hear_kv_events(n);
   }
-  sent_since_[i] = static_cast<std::int32_t>(ledger_.sent_total[i] - board_.sent_at[i]);
-  returned_since_[i] = static_cast<std::int32_t>(ledger_.returned_total[i] - board_.returned_at[i]);
 }
 
 // The view's columns are this world's own: those of a copy still are the original's.
@@ -605,8 +602,8 @@ void Simulation::bind_view() {
   view_.kv_use = board_.kv_use;
   view_.reported_prefill_tokens = board_.prefill_tokens;
   view_.reported_context_tokens = board_.context_tokens;
-  view_.sent_since = sent_since_;
-  view_.returned_since = returned_since_;
+  view_.sent_since = board_.sent_since;
+  view_.returned_since = board_.returned_since;
   view_.in_flight = ledger_.in_flight;
   view_.awaiting_first = ledger_.awaiting_first;
   view_.awaiting_tokens = ledger_.awaiting_tokens;

@@ -226,7 +226,6 @@ class Simulation {
   std::vector<std::uint8_t> open_, fitting_;
   std::size_t open_nodes_ = 0;
   bool all_fit_ = true;  // the decision under way is between all open nodes
-  std::vector<std::int32_t> sent_since_, returned_since_;  // [node] of the view
   FleetView view_;
   // Cost.
   struct Charge {

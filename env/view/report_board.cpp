@@ -12,8 +12,8 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
       kv_use(scenario.nodes()),
       prefill_tokens(scenario.nodes()),
       context_tokens(scenario.nodes()),
-      sent_at(scenario.nodes()),
-      returned_at(scenario.nodes()),
+      sent_since(scenario.nodes()),
+      returned_since(scenario.nodes()),
       scenario_(&scenario),
       seed_(seed),
       reporting_(reporting),
@@ -90,20 +90,32 @@ void ReportBoard::keep_arrived(std::size_t node, std::int64_t report) {
   }
 }
 
-inline void ReportBoard::show(NodeId n, const Snapshot& s) {
+inline void ReportBoard::show(NodeId n, std::int64_t report, const NodeLoad& load,
+                              std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
   const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
   const bool full = scenario_->reports.fields == ReportFields::full;
   const auto blocks = static_cast<float>(scenario_->kind(n).settings.usable_blocks);
-  clocks_[i].shown = s.report;
-  taken[i] = taken_at(i, s.report);
-  running[i] = s.load.running;
-  waiting[i] = s.load.waiting;
-  kv_use[i] = static_cast<float>(s.load.used_blocks) / blocks;
-  prefill_tokens[i] = dynamo ? s.load.prefill_tokens : 0;
-  context_tokens[i] = full ? s.load.context_tokens : 0;
-  sent_at[i] = s.sent;
-  returned_at[i] = s.returned;
+  clocks_[i].shown = report;
+  taken[i] = taken_at(i, report);
+  running[i] = load.running;
+  waiting[i] = load.waiting;
+  kv_use[i] = static_cast<float>(load.used_blocks) / blocks;
+  prefill_tokens[i] = dynamo ? load.prefill_tokens : 0;
+  context_tokens[i] = full ? load.context_tokens : 0;
+  sent_since[i] = static_cast<std::int32_t>(sent);
+  returned_since[i] = static_cast<std::int32_t>(returned);
+}
+
+// A report that has arrived and supersedes all before, of a node that has not changed since.
+inline void ReportBoard::take_and_show(NodeId n, std::int64_t report, Node& node,
+                                       const NodeContext& context) {
+  const std::size_t i = index(n);
+  const Time at = taken_at(i, report);
+  node.catch_up_before(context, at);
+  show(n, report, node.load(context, at), 0, 0);
+  clocks_[i].last_taken = report;
+  due_[i] = at + interval_;
 }
 
 void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& context, bool up,
@@ -111,15 +123,8 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
   const std::size_t i = index(n);
   Clock& clock = clocks_[i];
   const std::int64_t last = last_by(i, t, clock.last_taken + 1);
-  const auto taken_now = [&](std::int64_t k) {
-    const Time at = taken_at(i, k);
-    node.catch_up_before(context, at);
-    return Snapshot{k, sent, returned, node.load(context, at)};
-  };
   if (up && loss_ <= 0 && taken_at(i, last) + delay_ <= t) {
-    show(n, taken_now(last));  // as mostly: it supersedes all that were before
-    clock.last_taken = last;
-    due_[i] = taken_at(i, last + 1);
+    take_and_show(n, last, node, context);
     return;
   }
   const std::int64_t arrived = last_by(i, t - delay_, clock.shown);
@@ -130,27 +135,38 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
     --from;
   }
   for (std::int64_t k = std::max(from, clock.last_taken + 1); k <= last && up; ++k) {
-    if (lost(i, k)) {
-      continue;
+    if (!lost(i, k)) {
+      const Time at = taken_at(i, k);
+      node.catch_up_before(context, at);
+      const Snapshot taken_now{k, sent, returned, node.load(context, at)};
+      (k <= arrived ? arrived_[i] : slot(i, k)) = taken_now;
     }
-    (k <= arrived ? arrived_[i] : slot(i, k)) = taken_now(k);
   }
   clock.last_taken = last;
   due_[i] = taken_at(i, last + 1);
 }
 
-void ReportBoard::show(NodeId n, Time now) {
+bool ReportBoard::show_newest(NodeId n, Time now, Node& node, const NodeContext& context, bool up,
+                              std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
   Clock& clock = clocks_[i];
-  const std::int64_t newest = last_by(i, now - delay_, clock.shown);
-  if (clock.shown < newest) {
+  const std::int64_t newest = last_by(i, now - delay_, clock.shown + 1);
+  const bool takes = newest > clock.last_taken;
+  if (takes && up && loss_ <= 0) {
+    take_and_show(n, newest, node, context);  // as mostly
+  } else if (clock.shown < newest) {
+    if (takes) {
+      snapshot(n, now, node, context, up, sent, returned);
+    }
     keep_arrived(i, newest);
-    if (arrived_[i].report > clock.shown) {
-      show(n, arrived_[i]);
+    const Snapshot& s = arrived_[i];
+    if (s.report > clock.shown) {
+      show(n, s.report, s.load, sent - s.sent, returned - s.returned);
     }
   }
   clock.next_arrival = taken_at(i, newest + 1) + delay_;
   find_next_in_turn(now);
+  return takes;
 }
 
 Time ReportBoard::next_arrival_after(Time now) const {

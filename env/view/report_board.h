@@ -36,9 +36,10 @@ class ReportBoard {
     const NodeId next = turn_[next_in_turn_];
     return clocks_[index(next)].next_arrival <= now ? next : kNoNode;
   }
-  /// Shows the newest report that has arrived by `now`. REQUIRES that `n` is next_stale(now), and
-  /// snapshots up to then.
-  void show(NodeId n, Time now);
+  /// Shows the newest report that has arrived by `now`, and returns whether any was taken for that.
+  /// REQUIRES that `n` is next_stale(now); for the rest see `snapshot`.
+  bool show_newest(NodeId n, Time now, Node& node, const NodeContext&, bool up, std::int64_t sent,
+                   std::int64_t returned);
   /// When the newest report that was taken shows its node; and when the first that is taken after
   /// `t` arrives.
   [[nodiscard]] Time last_taken(NodeId n) const {
@@ -55,7 +56,8 @@ class ReportBoard {
   std::vector<std::int32_t> running, waiting;
   std::vector<float> kv_use;
   std::vector<std::int64_t> prefill_tokens, context_tokens;
-  std::vector<std::int64_t> sent_at, returned_at;  // ledger totals when it was taken
+  // Since it was taken: whoever sends counts on.
+  std::vector<std::int32_t> sent_since, returned_since;
 
  private:
   struct Snapshot {
@@ -77,7 +79,9 @@ class ReportBoard {
   [[nodiscard]] bool lost(std::size_t node, std::int64_t report) const;
   void find_next_in_turn(Time now);
   void keep_arrived(std::size_t node, std::int64_t report);
-  void show(NodeId n, const Snapshot&);
+  void show(NodeId n, std::int64_t report, const NodeLoad&, std::int64_t sent_since,
+            std::int64_t returned_since);
+  void take_and_show(NodeId n, std::int64_t report, Node& node, const NodeContext&);
   [[nodiscard]] Snapshot& slot(std::size_t node, std::int64_t report) {
     return snapshots_[node * depth_ + (static_cast<std::size_t>(report) & (depth_ - 1))];
   }

@@ -128,7 +128,7 @@ void FastNode::cut(Time before) {
       break;
     default:
       node_.catch_up_before(context(), at);
-      static_cast<void>(node_.load(settings_, requests_, at));
+      static_cast<void>(node_.load(context(), at));
       break;
   }
   now_ = at;
