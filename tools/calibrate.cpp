@@ -20,6 +20,7 @@
 #include "tools/command.h"
 #include "tools/host_fit.h"
 #include "tools/profile_fit.h"
+#include "tools/shipped_catalogue.h"
 
 namespace yardmaster {
 namespace {
@@ -33,31 +34,6 @@ struct CalibrateOptions {
   ScenarioOptions scenario;
   bool host = false, force = false, json = false;
 };
-
-Catalogue shipped_catalogue() {
-  Catalogue catalogue;
-  yaml::Faults faults;
-  load_catalogue(catalogue_folder(""), catalogue, faults);
-  if (!faults.empty()) {
-    throw ConfigError(faults.lines());
-  }
-  return catalogue;
-}
-
-template <class Spec>
-const Spec& named(const std::vector<CatalogueEntry<Spec>>& entries, const std::string& option,
-                  const std::string& name) {
-  if (const CatalogueEntry<Spec>* entry = find_entry(entries, name)) {
-    return entry->spec;
-  }
-  std::vector<std::string> known;
-  known.reserve(entries.size());
-  for (const CatalogueEntry<Spec>& entry : entries) {
-    known.push_back(entry.spec.name);
-  }
-  throw BadInput(
-      fmt::format("{} {}: not in the catalogue{}", option, name, yaml::did_you_mean(name, known)));
-}
 
 /// `key: [a, b, ...]`, wrapped, with as many decimals as a time of a GPU has digits.
 std::string yaml_list(const std::string& key, const std::vector<double>& values, bool whole) {

@@ -43,6 +43,7 @@ void add_list_command(CLI::App&, Command& chosen);
 void add_conform_command(CLI::App&, Command& chosen);
 void add_calibrate_command(CLI::App&, Command& chosen);
 void add_validate_node_command(CLI::App&, Command& chosen);
+void add_validate_closed_loop_command(CLI::App&, Command& chosen);
 
 /// Something on the command line is wrong: one line for the user, exit code 2.
 class BadInput : public std::runtime_error {

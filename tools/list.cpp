@@ -11,6 +11,7 @@
 
 #include "env/hardware/catalogue.h"
 #include "tools/command.h"
+#include "tools/shipped_catalogue.h"
 #include "tools/table.h"
 
 namespace yardmaster {
@@ -24,16 +25,6 @@ struct Listing {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;
 };
-
-Catalogue shipped_catalogue() {
-  Catalogue catalogue;
-  yaml::Faults faults;
-  load_catalogue(catalogue_folder(""), catalogue, faults);
-  if (!faults.empty()) {
-    throw ConfigError(faults.lines());
-  }
-  return catalogue;
-}
 
 Listing list_policies() {
   Listing listing{2, {"name", "sends a task to"}, {}};

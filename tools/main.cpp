@@ -63,6 +63,7 @@ int run_main(int argc, char** argv) {
   add_conform_command(app, command);
   add_calibrate_command(app, command);
   add_validate_node_command(app, command);
+  add_validate_closed_loop_command(app, command);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->footer(
         "Exit codes: 0 done, 1 failed or interrupted, 2 wrong input (nothing written).");

@@ -103,6 +103,7 @@ TEST_F(CommandLine, WrongInputGivesTwoAndPrintsNothingOnStdout) {
            "run " + short_run_ + "--set workload", "run " + short_run_ + "--seed x",
            "evaluate " + short_run_ + "--seeds 5..1",
            "evaluate " + short_run_ + "--policies random,random", "list nosuch",
+           "validate-closed-loop nosuch.csv", "validate-closed-loop README.md --as h100_sxm",
            "validate tests/unit/scenario/five_faults.yaml"}) {
     const Outcome outcome = run(arguments);
     EXPECT_EQ(outcome.code, 2) << arguments;
@@ -166,6 +167,27 @@ TEST_F(CommandLine, ValidateNodeDoubtsMillisecondsAloud) {
       run("validate-node --measured " + file("run.csv") + " --scenario scenarios/minimal.yaml");
   EXPECT_EQ(outcome.code, 0);
   EXPECT_NE(outcome.err.find("times are read as seconds"), std::string::npos) << outcome.err;
+}
+
+TEST_F(CommandLine, ValidateClosedLoopTellsErrorsAndWhatIsLeftOut) {
+  std::ofstream(file("runs.csv"))
+      << "system,n_gpu,tp,engine,model,dtype,isl,osl,concurrency_or_rate,ttft_ms,tpot_ms\n"
+         "h100_sxm,1,1,vllm,Llama-3.1-8B,bf16,100,20,4,50,10\n"
+         "h100_sxm,1,1,vllm,Llama-9,bf16,100,20,4,50,10\n";
+  const std::string command = "validate-closed-loop " + file("runs.csv");
+  const Outcome table = run(command + " --runs");
+  ASSERT_EQ(table.code, 0) << table.err;
+  EXPECT_NE(table.out.find("llama-3.1-8b x1 100/20 C=4"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("left out: 1 rows, model llama-9"), std::string::npos) << table.out;
+  const auto json = nlohmann::json::parse(run(command + " --json --as Llama-9=mistral-7b").out);
+  EXPECT_EQ(json.at("runs").size(), 2U);
+  EXPECT_EQ(json.at("runs").at(1).at("model"), "mistral-7b");
+  EXPECT_EQ(json.at("left_out").size(), 0U);
+  EXPECT_EQ(json.at("groups").at(0).at("tpot").at("runs"), 2);  // of all
+  EXPECT_TRUE(json.at("groups").at(0).at("ttft").is_null());    // their start is not known
+  const double tpot_s = json.at("runs").at(0).at("simulated_tpot_s");
+  EXPECT_GT(tpot_s, 0.001);
+  EXPECT_LT(tpot_s, 0.1);
 }
 
 TEST_F(CommandLine, AFileThatCannotBeWrittenGivesOne) {
