@@ -242,10 +242,10 @@ std::int32_t length(std::int32_t nominal, double shortest, Purpose purpose, std:
 /// Clients around one node. Every request has a slot of its own.
 class Loop {
  public:
-  explicit Loop(const PublishedRun& run)
-      : run_(run),
-        settings_(settings_of(run)),
-        node_(node_id(0), settings_),
+  Loop(const PublishedRun& run, const NodeSettings& settings)
+      : node_(node_id(0), settings),
+        run_(run),
+        settings_(settings),
         requests_(static_cast<std::size_t>(kRequestsPerClient) *
                   static_cast<std::size_t>(run.clients)),
         links_(requests_.size()) {}
@@ -313,9 +313,9 @@ class Loop {
     }
   }
 
-  const PublishedRun& run_;
-  const NodeSettings settings_;
   Node node_;
+  const PublishedRun& run_;
+  const NodeSettings& settings_;
   std::vector<Request> requests_;
   std::vector<RunningLink> links_;
   FactLog facts_;
@@ -334,7 +334,10 @@ Table read_runs(const std::string& path, const Catalogue& catalogue, const Names
   return Reader(path, catalogue, names).read();
 }
 
-Prediction replay(const PublishedRun& run) { return Loop(run).play(); }
+Prediction replay(const PublishedRun& run) {
+  const NodeSettings settings = settings_of(run);
+  return Loop(run, settings).play();
+}
 
 double Errors::mean() const {
   double sum = 0;
