@@ -90,8 +90,8 @@ void Simulation::run_until(Time until, Observer* observer) {
     const bool over =
         live_ == 0 && std::all_of(arrivals_.begin(), arrivals_.end(),
                                   [](const ArrivalCursor& a) { return a.next.is_never(); });
-    const WinnerTree& events = next_events();
-    const Time next = events.first_time();
+    const bool node_first = node_events_.precedes(dispatcher_events_);
+    const Time next = node_first ? node_events_.first_time() : dispatcher_events_.first_time();
     check(over || !next.is_never(), "tasks wait although nothing can happen any more");
     if (over || next > until) {
       decision_.kind = DecisionKind::end;
@@ -103,7 +103,12 @@ void Simulation::run_until(Time until, Observer* observer) {
     check(next >= now_, "time goes back");
     now_ = next;
     ++counts_.events;
-    handle(events.first(), static_cast<Phase>(events.first_phase()), observer);
+    if (node_first) {
+      handle_node(node_id(node_events_.first()), static_cast<Phase>(node_events_.first_phase()),
+                  observer);
+    } else {
+      handle_dispatcher(dispatcher_events_.first(), observer);
+    }
   }
   facts_.stop();
 }
@@ -113,24 +118,26 @@ void Simulation::tell_how_to_repeat(const InternalFault& fault) const {
                       ", decision " + std::to_string(counts_.decisions));
 }
 
-void Simulation::handle(std::size_t slot, Phase phase, Observer* observer) {
-  switch (phase) {
-    case Phase::output:
-      return collect_outputs(node_id(slot), observer);
-    case Phase::health:
-      return handle_health(node_id(slot), observer);
-    case Phase::arrival:
-      return arrive(slot - arrival_slot(0), observer);
-    case Phase::offer:
-      release_held();
-      schedule_offer();
-      if (!ready_.empty()) {
-        decision_.task = view_of(ready_.head());
-        deciding_ = offer();
-      }
-      return;
-    case Phase::plan:
-      return make_plans(node_id(slot));
+inline void Simulation::handle_node(NodeId n, Phase phase, Observer* observer) {
+  if (phase == Phase::output) [[likely]] {
+    collect_outputs(n, observer);
+  } else if (phase == Phase::plan) {
+    make_plans(n);
+  } else {
+    handle_health(n, observer);
+  }
+}
+
+inline void Simulation::handle_dispatcher(std::size_t slot, Observer* observer) {
+  if (slot != kOfferSlot) [[likely]] {
+    arrive(slot - arrival_slot(0), observer);
+    return;
+  }
+  release_held();
+  schedule_offer();
+  if (!ready_.empty()) {
+    decision_.task = view_of(ready_.head());
+    deciding_ = offer();
   }
 }
 

@@ -137,7 +137,8 @@ class Simulation {
   void run_until(Time until, Observer* observer);
   void carry_out(const Action&);
   [[noreturn]] void tell_how_to_repeat(const InternalFault&) const;
-  void handle(std::size_t slot, Phase phase, Observer* observer);
+  void handle_node(NodeId n, Phase phase, Observer* observer);
+  void handle_dispatcher(std::size_t slot, Observer* observer);
   void collect_outputs(NodeId n, Observer* observer);
   void make_plans(NodeId n);
   void arrive(std::size_t tenant, Observer* observer);
