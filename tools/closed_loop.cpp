@@ -246,15 +246,14 @@ class Loop {
       : node_(node_id(0), settings),
         run_(run),
         settings_(settings),
-        requests_(static_cast<std::size_t>(kRequestsPerClient) *
-                  static_cast<std::size_t>(run.clients)),
-        links_(requests_.size()) {}
+        tables_(static_cast<std::size_t>(kRequestsPerClient) *
+                static_cast<std::size_t>(run.clients)) {}
 
   Prediction play() {
     for (int client = 0; client < run_.clients; ++client) {
       send(Time{0});
       if (staggered()) {
-        Request& first = requests_[sent_ - 1];
+        Request& first = tables_.requests[sent_ - 1];
         first.output_tokens = static_cast<std::int32_t>(std::max<std::int64_t>(
             2, std::int64_t{first.output_tokens} * (client + 1) / run_.clients));
       }
@@ -278,10 +277,10 @@ class Loop {
   [[nodiscard]] bool counts(TaskSlot task) const {
     return !staggered() || index(task) >= static_cast<std::size_t>(run_.clients);
   }
-  NodeContext context() { return {settings_, requests_, links_, facts_}; }
+  NodeContext context() { return {settings_, tables_}; }
 
   void send(Time at) {
-    Request& request = requests_[sent_];
+    Request& request = tables_.requests[sent_];
     request.address = object_address(0, sent_);
     request.prompt_tokens =
         length(run_.prompt_tokens, run_.shortest, Purpose::prompt_length, sent_);
@@ -299,7 +298,7 @@ class Loop {
       if (output.kind != NodeOutput::Kind::finished) {
         continue;
       }
-      const Request& request = requests_[index(output.task)];
+      const Request& request = tables_.requests[index(output.task)];
       if (counts(output.task)) {
         ttft_s_ += (request.first_token - request.delivered).seconds();
         tpot_s_ +=
@@ -307,7 +306,7 @@ class Loop {
         ++counted_;
       }
       ++ended_;
-      if (sent_ < requests_.size()) {
+      if (sent_ < tables_.requests.size()) {
         send(now);
       }
     }
@@ -316,9 +315,7 @@ class Loop {
   Node node_;
   const PublishedRun& run_;
   const NodeSettings& settings_;
-  std::vector<Request> requests_;
-  std::vector<RunningLink> links_;
-  FactLog facts_;
+  NodeTables tables_;
   std::vector<NodeOutput> outputs_;
   std::uint32_t sent_ = 0, ended_ = 0, counted_ = 0;
   double ttft_s_ = 0, tpot_s_ = 0;

@@ -152,10 +152,10 @@ std::vector<Served> replay(const std::vector<Served>& run, const NodeKind& kind,
   settings.enable_prefix_caching = kind.prefix_caching.value_or(std::any_of(
       run.begin(), run.end(), [](const Served& request) { return !request.blocks.empty(); }));
   const PromptPaths paths = paths_of(run);
-  std::vector<Request> requests(run.size());
-  std::vector<RunningLink> links(run.size());
-  FactLog facts;
-  const NodeContext context{settings, requests, links, facts, nullptr, &paths};
+  NodeTables tables(run.size());
+  tables.paths = &paths;
+  Piecewise<Request>& requests = tables.requests;
+  const NodeContext context{settings, tables};
   Node node(node_id(0), settings);
   for (std::uint32_t i = 0; i < run.size(); ++i) {
     if (run[i].prompt_tokens + run[i].output_tokens > settings.max_model_len) {

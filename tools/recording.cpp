@@ -244,12 +244,13 @@ PromptPaths paths_of(const RecordedCase& c) {
 
 Replay replay(const RecordedCase& c) {
   constexpr std::int64_t kStepsBeyond = 16;
-  std::vector<Request> requests(c.requests.size());
-  std::vector<RunningLink> links(requests.size());
-  FactLog facts;
+  NodeTables tables(c.requests.size());
+  Piecewise<Request>& requests = tables.requests;
   NodeRecorder recorder;
+  tables.recorder = &recorder;
   const PromptPaths paths = paths_of(c);
-  const NodeContext context{c.settings, requests, links, facts, &recorder, &paths};
+  tables.paths = &paths;
+  const NodeContext context{c.settings, tables};
   Node node(node_id(0), c.settings);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const RecordedRequest& sent = c.requests[i];

@@ -23,7 +23,7 @@ void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now)
   if (plan_point_.time < now) {
     make_plans(context, now, false);
   }
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   r.state = RequestState::mailbox;
   r.delivered = at;
   r.arrival_number = arrivals_++;
@@ -37,7 +37,7 @@ void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now)
 
 void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>& out) {
   if (!by_finish_.empty()) {
-    fetch(context.requests[index(by_finish_.front().task())]);
+    fetch(context.tables.requests[index(by_finish_.front().task())]);
   }
   if (plan_point_.time < now) {
     make_plans(context, now, false);
@@ -50,7 +50,7 @@ void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>
   while (!outputs_.empty() && outputs_.front().at <= now) {
     const NodeOutput o = outputs_.front();
     outputs_.pop_front();
-    Request& r = context.requests[index(o.task)];
+    Request& r = context.tables.requests[index(o.task)];
     if (o.kind == NodeOutput::Kind::finished) {
       r.book(Moment::network, o.at);
       release(context, o.task);
@@ -71,7 +71,7 @@ void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>
 
 bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
   catch_up_before(context, now);
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   if (r.cancelled) {
     return false;  // it is on its way out
   }
@@ -127,7 +127,7 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
   outputs_.remove_if([&](const NodeOutput& o) {
     const bool is_void = o.at - way > now;
     if (is_void && o.kind == NodeOutput::Kind::finished &&
-        context.requests[index(o.task)].state == RequestState::outside) {
+        context.tables.requests[index(o.task)].state == RequestState::outside) {
       lost.push_back(o.task);  // it had been preempted with its last token in flight
     }
     if (is_void) {
@@ -135,8 +135,8 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
     }
     return is_void;
   });
-  for (TaskSlot t = first_running_; t != kNoTask; t = context.links[index(t)].next) {
-    Request& r = context.requests[index(t)];
+  for (TaskSlot t = first_running_; t != kNoTask; t = context.tables.links[index(t)].next) {
+    Request& r = context.tables.requests[index(t)];
     if (r.state != RequestState::leaving || r.last_token - way > now) {
       lost.push_back(t);
     }
@@ -171,7 +171,7 @@ void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lo
 
 NodeLoad Node::load(const NodeContext& context, Time at) const {
   const NodeSettings& settings = context.settings;
-  const std::vector<Request>& requests = context.requests;
+  const Piecewise<Request>& requests = context.tables.requests;
   const std::int64_t begun =
       steps_ == 0 ? 0 : std::min<std::int64_t>(steps_, first_boundary(at).steps);
   NodeLoad load;
@@ -198,7 +198,7 @@ NodeLoad Node::load(const NodeContext& context, Time at) const {
     load.prefill_tokens += r.prompt_tokens + r.produced - computed;
   }
   for (TaskSlot t = irregular_ ? first_running_ : kNoTask; t != kNoTask;
-       t = context.links[index(t)].next) {
+       t = context.tables.links[index(t)].next) {
     const Request& r = requests[index(t)];
     if (r.state == RequestState::prefilling) {
       load.prefill_tokens += r.prompt_tokens + r.produced - r.computed;
@@ -219,8 +219,8 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
     set_steps(context.settings, std::min<std::int64_t>(steps_, planned));
   }
   const std::int64_t first_open = step_ + steps_;  // the first step that is not yet planned
-  for (TaskSlot t = first_running_; t != kNoTask; t = context.links[index(t)].next) {
-    Request& r = context.requests[index(t)];
+  for (TaskSlot t = first_running_; t != kNoTask; t = context.tables.links[index(t)].next) {
+    Request& r = context.tables.requests[index(t)];
     const bool has_end = r.state == RequestState::decoding || r.state == RequestState::joining;
     if (has_end && r.finish_step >= first_open) {
       const std::int64_t moved =
@@ -232,14 +232,14 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
     }
   }
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
-    Request& r = context.requests[index(waiting_[i])];
+    Request& r = context.tables.requests[index(waiting_[i])];
     r.output_tokens = std::max(output_tokens[index(waiting_[i])], r.produced + 1);
   }
   for (std::size_t i = 0; i < mailbox_.size(); ++i) {
-    context.requests[index(mailbox_[i].task)].output_tokens =
+    context.tables.requests[index(mailbox_[i].task)].output_tokens =
         output_tokens[index(mailbox_[i].task)];
   }
-  by_finish_.reset_steps([&](TaskSlot t) { return context.requests[index(t)].finish_step; });
+  by_finish_.reset_steps([&](TaskSlot t) { return context.tables.requests[index(t)].finish_step; });
   reschedule(context);
 }
 

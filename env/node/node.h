@@ -17,6 +17,7 @@
 
 #include "env/base/digest.h"
 #include "env/base/ids.h"
+#include "env/base/piecewise.h"
 #include "env/base/units.h"
 #include "env/node/block_phases.h"
 #include "env/node/finish_heap.h"
@@ -61,14 +62,31 @@ struct NodeRecorder {
   PlannedSegment next;  // being planned
 };
 
-/// What the node works with but does not own. `requests` and `links` are indexed by TaskSlot.
-struct NodeContext {
-  const NodeSettings& settings;
-  std::vector<Request>& requests;
-  std::vector<RunningLink>& links;
-  FactLog& facts;
+/// What the nodes of a world work on together, and somebody else owns.
+struct NodeTables {
+  Piecewise<Request> requests;   // [slot]
+  Piecewise<RunningLink> links;  // [slot]
+  FactLog facts;
   NodeRecorder* recorder = nullptr;    // null: nobody wants to know
   const PromptPaths* paths = nullptr;  // of Request::path; null: nothing is shared
+
+  NodeTables() = default;
+  explicit NodeTables(std::size_t slots) {
+    requests.items.resize(slots);
+    links.items.resize(slots);
+  }
+  /// A slot more, the last.
+  TaskSlot add_slot() {
+    requests.items.emplace_back();
+    links.items.emplace_back();
+    return static_cast<TaskSlot>(requests.size() - 1);
+  }
+};
+
+/// What a node works with but does not own.
+struct NodeContext {
+  const NodeSettings& settings;
+  NodeTables& tables;
 };
 
 /// Something that has become visible to the dispatcher, at the time it does.
@@ -177,7 +195,7 @@ class alignas(kCacheLine) Node {
   void set_steps(const NodeSettings&, std::int64_t steps);
   void reschedule(const NodeContext&);
   void find_next(const NodeContext&, Time cut);
-  [[nodiscard]] bool admits_only_newcomer(const NodeSettings&, const std::vector<Request>&) const;
+  [[nodiscard]] bool admits_only_newcomer(const NodeContext&) const;
   [[nodiscard]] Duration newcomers_step(const NodeContext&) const;
   void make_plans(const NodeContext&, Time limit, bool inclusive);
 
@@ -253,7 +271,7 @@ class alignas(kCacheLine) Node {
   void release_in_order(const NodeContext&, std::int64_t step);
   [[nodiscard]] std::int64_t pending_blocks(const NodeContext&) const;
 
-  // For NodeContext::recorder (node_record.cpp).
+  // For NodeTables::recorder (node_record.cpp).
   void record_decodes(const NodeContext&) const;
   void record_plan(const NodeContext&, Time now, bool preempted) const;
   [[nodiscard]] bool releases_count(const NodeContext&) const;

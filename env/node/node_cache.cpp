@@ -11,8 +11,8 @@
 namespace yardmaster {
 
 PromptPath Node::path_of(const NodeContext& context, const Request& r) {
-  return context.paths == nullptr ? PromptPath{{}, own_run(r.address)}
-                                  : context.paths->path(r.path, r.address);
+  return context.tables.paths == nullptr ? PromptPath{{}, own_run(r.address)}
+                                         : context.tables.paths->path(r.path, r.address);
 }
 
 // Never the whole sequence: at least one token is computed.
@@ -25,7 +25,7 @@ Node::Prefix Node::find_prefix(const NodeContext& context, const Request& r) con
 // An admitted request gets what was found. `whole`: the rest is computed in this step.
 void Node::hold_prefix(const NodeContext& context, TaskSlot task, const Prefix& prefix,
                        bool whole) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   const PromptPath path = path_of(context, r);
   r.holder = cache_.admit(path, prefix.blocks);
   r.computed = prefix.tokens;
@@ -35,8 +35,8 @@ void Node::hold_prefix(const NodeContext& context, TaskSlot task, const Prefix& 
   r.rivals = sharers_ > 0 && (r.shares || !whole) && meets_sharer(context, task);
   sharers_ += r.shares ? 1 : 0;
   rivals_ += r.rivals ? 1 : 0;
-  if (context.recorder != nullptr && prefix.tokens > 0) {
-    context.recorder->next.hits.push_back({task, prefix.tokens});
+  if (context.tables.recorder != nullptr && prefix.tokens > 0) {
+    context.tables.recorder->next.hits.push_back({task, prefix.tokens});
   }
 }
 
@@ -66,8 +66,9 @@ void Node::publish_shared(const NodeContext& context, bool scheduled) {
   if (sharers_ == 0) {
     return;
   }
-  for (TaskSlot task = first_running_; task != kNoTask; task = context.links[index(task)].next) {
-    const Request& r = context.requests[index(task)];
+  for (TaskSlot task = first_running_; task != kNoTask;
+       task = context.tables.links[index(task)].next) {
+    const Request& r = context.tables.requests[index(task)];
     if (r.shares && r.state != RequestState::prefilling) {
       const std::int32_t entry = scheduled && r.state == RequestState::decoding ? 1 : 0;
       publish(context, r, computed(r) + entry, published_tokens(r, entry));
@@ -77,13 +78,13 @@ void Node::publish_shared(const NodeContext& context, bool scheduled) {
 
 // Whether what a sharing request is going to publish is on this one's path.
 bool Node::meets_sharer(const NodeContext& context, TaskSlot task) const {
-  const PromptPath path = path_of(context, context.requests[index(task)]);
+  const PromptPath path = path_of(context, context.tables.requests[index(task)]);
   const auto on_path = [&](std::uint32_t run) {
     return std::any_of(path.shared.begin(), path.shared.end(),
                        [run](const PathSpan& span) { return span.run == run; });
   };
-  for (TaskSlot t = first_running_; t != kNoTask; t = context.links[index(t)].next) {
-    const Request& other = context.requests[index(t)];
+  for (TaskSlot t = first_running_; t != kNoTask; t = context.tables.links[index(t)].next) {
+    const Request& other = context.tables.requests[index(t)];
     if (!other.shares || t == task) {
       continue;
     }
@@ -104,7 +105,7 @@ std::int32_t Node::give_back(const NodeContext& context, TaskSlot task, std::int
   if (!context.settings.enable_prefix_caching) {
     return held;
   }
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   take_until(free);
   cache_.credit(r.holder, held - cache_.held(r.holder));
   cache_.publish(r.holder, path_of(context, r), published / kBlockTokens);
@@ -123,7 +124,7 @@ std::int64_t Node::pending_blocks(const NodeContext& context) const {
   }
   std::int64_t blocks = phases_.blocks(step_, steps_);
   if (prefilling_ != kNoTask) {
-    const Request& r = context.requests[index(prefilling_)];
+    const Request& r = context.tables.requests[index(prefilling_)];
     blocks += blocks_for(r.computed + chunk_tokens_ * steps_) - blocks_for(r.computed);
   }
   return blocks;
@@ -133,8 +134,8 @@ std::int64_t Node::pending_blocks(const NodeContext& context) const {
 // the engine gives their blocks back.
 void Node::release_in_order(const NodeContext& context, std::int64_t step) {
   for (TaskSlot task = first_running_; task != kNoTask;) {
-    const Request& r = context.requests[index(task)];
-    const TaskSlot next = context.links[index(task)].next;
+    const Request& r = context.tables.requests[index(task)];
+    const TaskSlot next = context.tables.links[index(task)].next;
     if (r.state == RequestState::leaving && leaving_.remove_if([&](const Leaving& l) {
           return l.task == task && l.release_step <= step;
         }) > 0) {
@@ -145,7 +146,7 @@ void Node::release_in_order(const NodeContext& context, std::int64_t step) {
 }
 
 void Node::release_one(const NodeContext& context, TaskSlot task) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   // The token after a stop token is not published.
   const std::int32_t published = std::min(r.computed, r.prompt_tokens + r.output_tokens - 1);
   const bool caching = context.settings.enable_prefix_caching;

@@ -66,7 +66,7 @@ std::int32_t Node::wanted_tokens(const NodeSettings& settings, const Request& r,
 // Running requests come first, in order of admission. One that has to give way itself ends this.
 void Node::serve_running(const NodeContext& context, LiteralStep& step) {
   for (TaskSlot task = first_running_; task != kNoTask && step.budget > 0;) {
-    const Request& r = context.requests[index(task)];
+    const Request& r = context.tables.requests[index(task)];
     const std::int32_t tokens = wanted_tokens(context.settings, r, step);
     if (tokens > 0) {
       const std::int32_t before = computed(r);
@@ -76,14 +76,14 @@ void Node::serve_running(const NodeContext& context, LiteralStep& step) {
       }
       add_entry(context, step, task, tokens);
     }
-    task = context.links[index(task)].next;
+    task = context.tables.links[index(task)].next;
   }
 }
 
 // What it computes can be hit from now on, by those that are admitted in the same call too.
 void Node::add_entry(const NodeContext& context, LiteralStep& step, TaskSlot task,
                      std::int32_t tokens) {
-  const Request& r = context.requests[index(task)];
+  const Request& r = context.tables.requests[index(task)];
   const std::int32_t before = computed(r);
   const std::int32_t blocks = blocks_for(before + tokens) - blocks_for(before);
   step.entries.push_back({task, tokens, before, blocks});
@@ -124,9 +124,10 @@ TaskSlot Node::victim(const NodeContext& context) const {
     return last_running_;
   }
   TaskSlot last = first_running_;
-  for (TaskSlot task = first_running_; task != kNoTask; task = context.links[index(task)].next) {
-    const Request& a = context.requests[index(task)];
-    const Request& b = context.requests[index(last)];
+  for (TaskSlot task = first_running_; task != kNoTask;
+       task = context.tables.links[index(task)].next) {
+    const Request& a = context.tables.requests[index(task)];
+    const Request& b = context.tables.requests[index(last)];
     if (a.priority != b.priority ? a.priority > b.priority : a.delivered > b.delivered) {
       last = task;
     }
@@ -139,7 +140,7 @@ void Node::admit_literally(const NodeContext& context, LiteralStep& step) {
   const NodeSettings& settings = context.settings;
   while (step.budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
     const TaskSlot task = waiting_.front();
-    Request& r = context.requests[index(task)];
+    Request& r = context.tables.requests[index(task)];
     const std::int32_t tokens = r.prompt_tokens + r.produced;
     Prefix prefix;
     if (settings.enable_prefix_caching) {
@@ -174,8 +175,9 @@ void Node::carry_out(const NodeContext& context, const LiteralStep& step) {
   bool stalled = false;
   std::int32_t partial = 0;
   auto entry = step.entries.begin();
-  for (TaskSlot task = first_running_; task != kNoTask; task = context.links[index(task)].next) {
-    Request& r = context.requests[index(task)];
+  for (TaskSlot task = first_running_; task != kNoTask;
+       task = context.tables.links[index(task)].next) {
+    Request& r = context.tables.requests[index(task)];
     if (entry != step.entries.end() && entry->task == task) {
       serve(context, task, entry->tokens);
       ++entry;
@@ -194,16 +196,16 @@ void Node::carry_out(const NodeContext& context, const LiteralStep& step) {
     irregular_ = true;
     prefilling_ = kNoTask;
   }
-  if (context.recorder != nullptr) {
+  if (context.tables.recorder != nullptr) {
     for (const LiteralStep::Entry& e : step.entries) {
-      context.recorder->next.entries.push_back({e.task, e.tokens, e.before});
+      context.tables.recorder->next.entries.push_back({e.task, e.tokens, e.before});
     }
   }
 }
 
 // Its entry in the step: the decoding ones are counted already.
 void Node::serve(const NodeContext& context, TaskSlot task, std::int32_t tokens) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   if (r.state == RequestState::decoding) {
     return;
   }
@@ -224,7 +226,7 @@ void Node::serve(const NodeContext& context, TaskSlot task, std::int32_t tokens)
 }
 
 void Node::stall(const NodeContext& context, TaskSlot task) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   if (r.state == RequestState::decoding) {
     leave_batch(context, task);
     r.state = RequestState::stalled;

@@ -38,7 +38,7 @@ void Node::plan(const NodeContext& context, Time now) {
   }
   step_shape_ = {};
   if (plain(context)) {
-    if (context.recorder != nullptr) {
+    if (context.tables.recorder != nullptr) {
       record_decodes(context);
     }
     continue_prefill(context);
@@ -53,7 +53,7 @@ void Node::plan(const NodeContext& context, Time now) {
   if (steps_ > 0) {
     planned_seen_ = !unseen_;
   }
-  if (context.recorder != nullptr) {
+  if (context.tables.recorder != nullptr) {
     record_plan(context, now, preempted);
   }
 }
@@ -62,14 +62,15 @@ void Node::plan(const NodeContext& context, Time now) {
 // then would do nothing.
 inline bool Node::only_decodes(const NodeContext& context) const {
   return decodes_ > 0 && waiting_.empty() && prefilling_ == kNoTask && !irregular_ &&
-         rivals_ == 0 && context.recorder == nullptr && phases_.blocks(step_) <= free_blocks_;
+         rivals_ == 0 && context.tables.recorder == nullptr &&
+         phases_.blocks(step_) <= free_blocks_;
 }
 
 // What has arrived by now waits.
 void Node::hear_mailbox(const NodeContext& context, Time now) {
   while (!mailbox_.empty() && mailbox_.front().at <= now) {
     const TaskSlot task = mailbox_.front().task;
-    Request& r = context.requests[index(task)];
+    Request& r = context.tables.requests[index(task)];
     r.state = RequestState::waiting;
     waiting_tokens_ += r.prompt_tokens + r.produced;
     if (context.settings.policy == QueuePolicy::fcfs) {
@@ -83,8 +84,8 @@ void Node::hear_mailbox(const NodeContext& context, Time now) {
 
 void Node::wait_by_priority(const NodeContext& context, TaskSlot task) {
   waiting_.insert_sorted(task, [&](TaskSlot first, TaskSlot second) {
-    const Request& a = context.requests[index(first)];
-    const Request& b = context.requests[index(second)];
+    const Request& a = context.tables.requests[index(first)];
+    const Request& b = context.tables.requests[index(second)];
     if (a.priority != b.priority) {
       return a.priority > b.priority;
     }
@@ -104,13 +105,13 @@ void Node::close_segment(const NodeContext& context) {
   last_step_start_ = last_start;
   end_ = segment_end_;
   count_segment();
-  if (context.recorder != nullptr) {
-    context.recorder->segments.back().steps = steps_;
+  if (context.tables.recorder != nullptr) {
+    context.tables.recorder->segments.back().steps = steps_;
   }
   free_blocks_ -= static_cast<std::int32_t>(steps_ == 1 ? phases_.blocks(step_)
                                                         : phases_.blocks(step_, steps_));
   if (prefilling_ != kNoTask && chunk_tokens_ > 0) {
-    Request& r = context.requests[index(prefilling_)];
+    Request& r = context.tables.requests[index(prefilling_)];
     const std::int32_t held = blocks_for(r.computed);
     r.computed += chunk_tokens_ * steps_;
     free_blocks_ -= blocks_for(r.computed) - held;
@@ -164,7 +165,7 @@ inline void Node::count_segment() {
 
 // Its prompt is computed: it decodes from the next step on, unless its first token was its last.
 inline void Node::start_decoding(const NodeContext& context, TaskSlot task) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   if (r.finish_step < step_) {
     start_leaving(context.settings, task, r);
     return;
@@ -184,7 +185,7 @@ inline void Node::start_decoding(const NodeContext& context, TaskSlot task) {
 
 // Takes it out of the decoding batch, as of the end of the last closed step; not out of the heap.
 void Node::stop_decoding(const NodeContext& context, TaskSlot task) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   --decodes_;
   offset_sum_ -= r.context_offset;
   longest_left_ = longest_left_ || r.context_offset == longest_offset_;
@@ -198,7 +199,7 @@ void Node::stop_decoding(const NodeContext& context, TaskSlot task) {
 
 inline void Node::finish(const NodeContext& context, TaskSlot task) {
   stop_decoding(context, task);
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   start_leaving(context.settings, task, r);
   r.last_token = end_ + context.settings.response_latency;
   push_output({NodeOutput::Kind::finished, task, r.last_token});
@@ -237,7 +238,7 @@ void Node::find_next_change() {
 }
 
 void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   const Duration way = context.settings.response_latency;
   if (!r.last_token.is_never() && r.last_token - way <= now) {
     return;  // it had ended
@@ -264,7 +265,7 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
 // The dispatcher forgets the request now: so must the node. Without latency this comes just before
 // the plan that would release it.
 void Node::release(const NodeContext& context, TaskSlot task) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   if (r.state == RequestState::leaving) {
     release_leaving(context, r.finish_step + context.settings.steps_in_flight);
   }
@@ -291,7 +292,7 @@ std::int32_t Node::chunk_blocks(const NodeContext& context) const {
   if (prefilling_ == kNoTask) {
     return 0;
   }
-  const Request& r = context.requests[index(prefilling_)];
+  const Request& r = context.tables.requests[index(prefilling_)];
   return blocks_for(r.computed + chunk_tokens_) - blocks_for(r.computed);
 }
 
@@ -304,7 +305,7 @@ inline bool Node::plain(const NodeContext& context) {
     return false;
   }
   if (prefilling_ != kNoTask) {
-    const Request& r = context.requests[index(prefilling_)];
+    const Request& r = context.tables.requests[index(prefilling_)];
     const std::int32_t tokens = r.prompt_tokens + r.produced;
     if (tokens >= settings.max_model_len) {
       return false;  // no server lets such a prompt in
@@ -320,12 +321,12 @@ inline bool Node::plain(const NodeContext& context) {
 
 // It loses its blocks and its place; its tokens stay.
 void Node::preempt(const NodeContext& context, TaskSlot task, Time now, const Withdrawn& entry) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   ++r.preemptions;
   ++counters_.preemptions;
-  context.facts.add(Fact::preempted, r.address, r.address_hash, id_, now);
-  if (context.recorder != nullptr) {
-    context.recorder->next.preempted.push_back(task);
+  context.tables.facts.add(Fact::preempted, r.address, r.address_hash, id_, now);
+  if (context.tables.recorder != nullptr) {
+    context.tables.recorder->next.preempted.push_back(task);
   }
   const bool has_ended = r.state == RequestState::leaving;
   if (r.state == RequestState::prefilling) {
@@ -353,7 +354,7 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now, const Wi
 
 // A running request has no entry in the next step.
 void Node::leave_batch(const NodeContext& context, TaskSlot task) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   if (r.state == RequestState::decoding) {
     by_finish_.remove(task);
     stop_decoding(context, task);
@@ -370,10 +371,10 @@ inline void Node::continue_prefill(const NodeContext& context) {
   if (prefilling_ == kNoTask || chunk_tokens_ == 0) {
     return;
   }
-  Request& r = context.requests[index(prefilling_)];
+  Request& r = context.tables.requests[index(prefilling_)];
   add_chunk(context.settings, r, chunk_tokens_);
-  if (context.recorder != nullptr) {
-    context.recorder->next.entries.push_back({prefilling_, chunk_tokens_, r.computed});
+  if (context.tables.recorder != nullptr) {
+    context.tables.recorder->next.entries.push_back({prefilling_, chunk_tokens_, r.computed});
   }
   if (r.computed + chunk_tokens_ == r.prompt_tokens + r.produced) {
     free_blocks_ -= chunk_blocks(context);
@@ -408,7 +409,7 @@ inline void Node::admit(const NodeContext& context, Time now) {
   }
   while (budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
     const TaskSlot task = waiting_.front();
-    Request& r = context.requests[index(task)];
+    Request& r = context.tables.requests[index(task)];
     const std::int32_t tokens = r.prompt_tokens + r.produced;
     const Prefix prefix = caching ? find_prefix(context, r) : Prefix{};
     const std::int32_t chunk = std::min(tokens - prefix.tokens, budget);
@@ -429,8 +430,8 @@ inline void Node::admit(const NodeContext& context, Time now) {
     }
     budget -= chunk;
     add_chunk(settings, r, chunk);
-    if (context.recorder != nullptr) {
-      context.recorder->next.entries.push_back({task, chunk, prefix.tokens});
+    if (context.tables.recorder != nullptr) {
+      context.tables.recorder->next.entries.push_back({task, chunk, prefix.tokens});
     }
     if (whole) {
       const std::int32_t blocks = blocks_for(tokens) - prefix.blocks;
@@ -451,18 +452,18 @@ inline void Node::admit(const NodeContext& context, Time now) {
 
 // To the end of the running list, nothing computed.
 void Node::enter(const NodeContext& context, TaskSlot task, Time now) {
-  Request& r = context.requests[index(task)];
+  Request& r = context.tables.requests[index(task)];
   link(context, task);
   if (r.first_scheduled.is_never()) {
     r.first_scheduled = now;
-    context.facts.add(Fact::scheduled, r.address, r.address_hash, id_, now);
+    context.tables.facts.add(Fact::scheduled, r.address, r.address_hash, id_, now);
     r.book(r.delivered > opportunity_ ? Moment::step_in_flight : Moment::queued, now);
     r.book(Moment::step_in_flight, start_);
   }
   r.computed = 0;
   r.state = RequestState::prefilling;
-  if (context.recorder != nullptr) {
-    context.recorder->next.admitted.push_back(task);
+  if (context.tables.recorder != nullptr) {
+    context.tables.recorder->next.admitted.push_back(task);
   }
 }
 
@@ -500,7 +501,7 @@ inline void Node::start_mixed(const NodeContext& context) {
   std::int64_t steps = 1;
   if (joining_.empty() && chunk_tokens_ > 0) {
     // One long prompt alone: its full chunks are a run of equal steps, the last chunk is not in it.
-    const Request& r = context.requests[index(prefilling_)];
+    const Request& r = context.tables.requests[index(prefilling_)];
     std::int64_t limit = (r.prompt_tokens + r.produced - r.computed - 1) / chunk_tokens_;
     if (rivals_ > 0 || (context.settings.recomputed_output_is_context && r.produced > 0) ||
         r.prompt_tokens + r.produced >= context.settings.max_model_len) {
@@ -544,7 +545,8 @@ std::int64_t Node::longest_context(const NodeContext& context) {
   if (longest_left_) {
     longest_offset_ = std::numeric_limits<std::int64_t>::min();
     for (const Finishing f : by_finish_.entries()) {
-      longest_offset_ = std::max(longest_offset_, context.requests[index(f.task())].context_offset);
+      longest_offset_ =
+          std::max(longest_offset_, context.tables.requests[index(f.task())].context_offset);
     }
     longest_left_ = false;
   }
@@ -556,7 +558,7 @@ inline void Node::emit_joining(const NodeContext& context, Time step_end) {
   const Time seen = step_end + context.settings.response_latency;
   for (std::size_t i = 0; i < joining_.size(); ++i) {
     const TaskSlot task = joining_[i];
-    Request& r = context.requests[index(task)];
+    Request& r = context.tables.requests[index(task)];
     if (r.state == RequestState::stalled) {
       r.book(mixed_ ? Moment::others_prefill : Moment::decode, step_end);
     } else {
@@ -577,16 +579,17 @@ inline void Node::emit_joining(const NodeContext& context, Time step_end) {
 }
 
 void Node::link(const NodeContext& context, TaskSlot task) {
-  context.links[index(task)] = {last_running_, kNoTask};
-  (last_running_ == kNoTask ? first_running_ : context.links[index(last_running_)].next) = task;
+  context.tables.links[index(task)] = {last_running_, kNoTask};
+  (last_running_ == kNoTask ? first_running_ : context.tables.links[index(last_running_)].next) =
+      task;
   last_running_ = task;
   ++running_;
 }
 
 void Node::unlink(const NodeContext& context, TaskSlot task) {
-  const RunningLink l = context.links[index(task)];
-  (l.previous == kNoTask ? first_running_ : context.links[index(l.previous)].next) = l.next;
-  (l.next == kNoTask ? last_running_ : context.links[index(l.next)].previous) = l.previous;
+  const RunningLink l = context.tables.links[index(task)];
+  (l.previous == kNoTask ? first_running_ : context.tables.links[index(l.previous)].next) = l.next;
+  (l.next == kNoTask ? last_running_ : context.tables.links[index(l.next)].previous) = l.previous;
   --running_;
 }
 
@@ -595,7 +598,7 @@ void Node::unlink(const NodeContext& context, TaskSlot task) {
 inline bool Node::releases_count(const NodeContext& context) const {
   const NodeSettings& settings = context.settings;
   return !waiting_.empty() || running_ >= settings.max_num_seqs || settings.enable_prefix_caching ||
-         context.recorder != nullptr;
+         context.tables.recorder != nullptr;
 }
 
 // Seats and blocks that come free end a segment, for newcomers may take them.
@@ -628,7 +631,7 @@ inline std::int64_t Node::steps_that_fit(std::int64_t limit) const {
 
 // The same for a run of full chunks of one prompt beside the decodes.
 std::int64_t Node::chunk_steps_that_fit(const NodeContext& context, std::int64_t limit) const {
-  const Request& r = context.requests[index(prefilling_)];
+  const Request& r = context.tables.requests[index(prefilling_)];
   const std::int64_t held = blocks_for(r.computed);
   std::int64_t decode = 0;
   std::int64_t steps = 0;
@@ -646,7 +649,7 @@ std::int64_t Node::chunk_steps_that_fit(const NodeContext& context, std::int64_t
 // The token will never be seen.
 void Node::forget_output(const NodeContext& context, const NodeOutput& output) {
   if (output.kind == NodeOutput::Kind::first_token) {
-    Request& r = context.requests[index(output.task)];
+    Request& r = context.tables.requests[index(output.task)];
     r.first_token_seen = false;
     r.first_token = Time::never();
   }

@@ -5,16 +5,17 @@ namespace yardmaster {
 
 // The decodes of the step that is being planned, in the order of the running list.
 void Node::record_decodes(const NodeContext& context) const {
-  for (TaskSlot task = first_running_; task != kNoTask; task = context.links[index(task)].next) {
-    const Request& r = context.requests[index(task)];
+  for (TaskSlot task = first_running_; task != kNoTask;
+       task = context.tables.links[index(task)].next) {
+    const Request& r = context.tables.requests[index(task)];
     if (r.state == RequestState::decoding) {
-      context.recorder->next.entries.push_back({task, 1, computed(r)});
+      context.tables.recorder->next.entries.push_back({task, 1, computed(r)});
     }
   }
 }
 
 void Node::record_plan(const NodeContext& context, Time now, bool preempted) const {
-  NodeRecorder& recorder = *context.recorder;
+  NodeRecorder& recorder = *context.tables.recorder;
   if (steps_ > 0 || preempted) {
     PlannedSegment& planned = recorder.next;
     planned.planned = now;

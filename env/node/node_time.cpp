@@ -132,7 +132,7 @@ void Node::find_next(const NodeContext& context, Time cut) {
     next_plan_ = Time::never();  // it can wait until the output is collected
     return;
   }
-  if (admits_only_newcomer(context.settings, context.requests)) {
+  if (admits_only_newcomer(context)) {
     // So is what it lays out known: that newcomer's first token.
     next_output_ = std::min(next_output_, kept + newcomers_step(context) + way);
     next_plan_ = Time::never();
@@ -150,8 +150,8 @@ void Node::find_next(const NodeContext& context, Time cut) {
 
 // Whether it is certain that the next plan computes the whole prompt of the only newcomer in one
 // step beside the decodes, and changes nothing else. What comes free till then is not counted on.
-bool Node::admits_only_newcomer(const NodeSettings& settings,
-                                const std::vector<Request>& requests) const {
+bool Node::admits_only_newcomer(const NodeContext& context) const {
+  const NodeSettings& settings = context.settings;
   if (mailbox_.size() != 1 || mailbox_.front().at > plan_point_.time || !waiting_.empty() ||
       !change_at_.is_never() || irregular_ || !joining_.empty() || prefilling_ != kNoTask ||
       extra_decodes_ > 0 || settings.enable_prefix_caching ||
@@ -159,7 +159,7 @@ bool Node::admits_only_newcomer(const NodeSettings& settings,
     return false;
   }
   const std::int64_t step = step_ + plan_point_.steps;
-  const std::int32_t tokens = requests[index(mailbox_.front().task)].prompt_tokens;
+  const std::int32_t tokens = context.tables.requests[index(mailbox_.front().task)].prompt_tokens;
   const bool nobody_ends = by_finish_.empty() || by_finish_.front().step() >= step;
   const std::int64_t left = free_blocks_ - blocks_for(tokens) - settings.watermark_blocks;
   return nobody_ends && running_ < settings.max_num_seqs &&
@@ -171,7 +171,7 @@ bool Node::admits_only_newcomer(const NodeSettings& settings,
 // The step that computes the only newcomer's prompt.
 Duration Node::newcomers_step(const NodeContext& context) const {
   MixedStep step;
-  step.add_chunk(0, context.requests[index(mailbox_.front().task)].prompt_tokens);
+  step.add_chunk(0, context.tables.requests[index(mailbox_.front().task)].prompt_tokens);
   step.decodes = decodes_;
   step.context_tokens = decodes_ * (step_ + plan_point_.steps) + offset_sum_;
   step.sampled = decodes_ + 1;

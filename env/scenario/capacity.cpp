@@ -67,11 +67,10 @@ double saturated_rate(const NodeSettings& settings, const Workload& workload) {
   const int clients = settings.max_num_seqs + 64;
   const int warm_up = 2 * clients;  // the burst of the start has dissolved
   const int measured = std::max(2'000, 4 * clients);
-  std::vector<Request> requests(static_cast<std::size_t>(clients));
-  std::vector<RunningLink> links(requests.size());
+  NodeTables tables(static_cast<std::size_t>(clients));
+  Piecewise<Request>& requests = tables.requests;
   Requests source(settings, workload);
-  FactLog facts;
-  const NodeContext context{settings, requests, links, facts};
+  const NodeContext context{settings, tables};
   Node node(node_id(0), settings);
   for (int i = 0; i < clients; ++i) {
     if (!source.next(requests[static_cast<std::size_t>(i)])) {

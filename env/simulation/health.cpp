@@ -81,8 +81,8 @@ void Simulation::detect(NodeId n, Observer* observer) {
 }
 
 void Simulation::retry(TaskSlot slot, Observer* observer) {
-  Request& r = requests_[index(slot)];
-  facts_.add(Fact::failed, r.address, r.address_hash, r.node, now_);
+  Request& r = tables_.requests[index(slot)];
+  tables_.facts.add(Fact::failed, r.address, r.address_hash, r.node, now_);
   returned(slot, r.node);
   if (r.cancelled) {
     end_task(slot, r.node, Outcome::cancelled, observer);

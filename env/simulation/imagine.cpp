@@ -21,9 +21,9 @@ void Simulation::redraw_lengths() {
   if (sigma <= 0) {
     return;
   }
-  std::vector<std::int32_t> lengths(requests_.size(), 1);
-  for (std::size_t i = 0; i < requests_.size(); ++i) {
-    Request& r = requests_[i];
+  std::vector<std::int32_t> lengths(tables_.requests.size(), 1);
+  for (std::size_t i = 0; i < tables_.requests.size(); ++i) {
+    Request& r = tables_.requests[i];
     if (r.task_state == TaskState::free) {
       continue;
     }

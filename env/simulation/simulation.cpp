@@ -44,8 +44,9 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering
       kv_mail_(hears_kv_events_ ? scenario.nodes() : 0),
       open_(scenario.nodes() + 2),
       fitting_(scenario.nodes() + 2) {
-  requests_.items.reserve(kLivePerNode * scenario.nodes());
-  links_.items.reserve(kLivePerNode * scenario.nodes());
+  tables_.paths = &scenario.workload.paths;
+  tables_.requests.items.reserve(kLivePerNode * scenario.nodes());
+  tables_.links.items.reserve(kLivePerNode * scenario.nodes());
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
     nodes_.emplace_back(node_id(i), settings, hears_kv_events_);
@@ -82,7 +83,7 @@ const Decision& Simulation::advance(Observer* observer, Time until) {
 }
 
 void Simulation::run_until(Time until, Observer* observer) {
-  facts_.listen(observer != nullptr && observer->wants_facts() ? observer : nullptr);
+  tables_.facts.listen(observer != nullptr && observer->wants_facts() ? observer : nullptr);
   if (rejected_ != kNoTask) {
     end_task(std::exchange(rejected_, kNoTask), kNoNode, Outcome::rejected_by_policy, observer);
   }
@@ -110,7 +111,7 @@ void Simulation::run_until(Time until, Observer* observer) {
       handle_dispatcher(dispatcher_events_.first(), observer);
     }
   }
-  facts_.stop();
+  tables_.facts.stop();
 }
 
 void Simulation::tell_how_to_repeat(const InternalFault& fault) const {
@@ -152,9 +153,9 @@ void Simulation::collect_outputs(NodeId n, Observer* observer) {
   nodes_[index(n)].collect(context(n), now_, outputs_);
   bool freed = false;
   for (const NodeOutput& o : outputs_) {
-    const Request& r = requests_[index(o.task)];
+    const Request& r = tables_.requests[index(o.task)];
     if (o.kind == NodeOutput::Kind::first_token) {
-      facts_.add(Fact::first_token, r.address, r.address_hash, n, o.at);
+      tables_.facts.add(Fact::first_token, r.address, r.address_hash, n, o.at);
       ledger_.first_token(n, entry_of(o.task));
       continue;
     }
@@ -180,7 +181,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   const Workload& workload = scenario_->workload;
   const TaskSizes sizes = task_sizes(cursor, workload, t, seed_);
   const TaskSlot slot = new_task();
-  Request& r = requests_[index(slot)];
+  Request& r = tables_.requests[index(slot)];
   r = kNewRequest;
   r.address = {t, cursor.count, 0, 0, 0, 0};
   r.address_hash = hash_of(r.address);
@@ -192,7 +193,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   r.ready = now_;
   r.book(Moment::frontend, now_);
   ++counts_.arrived;
-  facts_.add(Fact::arrived, r.address, r.address_hash, kNoNode, cursor.next);
+  tables_.facts.add(Fact::arrived, r.address, r.address_hash, kNoNode, cursor.next);
   charge_until_now();
   const double w = weight(slot);
   unfinished_weight_ += w;
@@ -267,7 +268,7 @@ void Simulation::carry_out(const Action& action) {
     // Not offered again within this instant, else a hold could spin.
     const Time again = std::min(action.until, board_.next_arrival_after(now_));
     held_.emplace_back(slot, std::max(again, Time{now_.ps + 1}));
-    requests_[index(slot)].task_state = TaskState::held;
+    tables_.requests[index(slot)].task_state = TaskState::held;
   }
   schedule_offer();
   if (!ready_.empty()) {
@@ -287,7 +288,7 @@ void Simulation::schedule_offer() {
 
 void Simulation::send(TaskSlot slot, NodeId n) {
   before_change(n);
-  Request& r = requests_[index(slot)];
+  Request& r = tables_.requests[index(slot)];
   const NodeSettings& settings = scenario_->kind(n).settings;
   const Network& network = scenario_->network;
   r.task_state = TaskState::sent;
@@ -300,7 +301,7 @@ void Simulation::send(TaskSlot slot, NodeId n) {
     way += Duration::from_seconds(kBytesPerToken * r.prompt_tokens / network.bandwidth_bytes_per_s);
   }
   ++counts_.sent;
-  facts_.add(Fact::sent, r.address, r.address_hash, n, now_);
+  tables_.facts.add(Fact::sent, r.address, r.address_hash, n, now_);
   ledger_.sent(n, entry_of(slot));
   if (prompts_share() && scenario_->dispatch.prefix_index == PrefixSource::sent) {
     prefixes_.sent(n, scenario_->workload.paths.shared(r.path), r.prompt_tokens / kBlockTokens);
@@ -325,7 +326,7 @@ void Simulation::returned(TaskSlot slot, NodeId n) {
 
 // `n`: where it was; kNoNode while the dispatcher had it.
 void Simulation::end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* observer) {
-  Request& r = requests_[index(slot)];
+  Request& r = tables_.requests[index(slot)];
   charge_until_now();
   const double w = weight(slot);
   unfinished_weight_ -= w;
@@ -345,7 +346,7 @@ void Simulation::end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* ob
                                              : counts_.rejected_by_policy);
     cost_.rejected += w;
   }
-  facts_.add(fact, r.address, r.address_hash, n, now_);
+  tables_.facts.add(fact, r.address, r.address_hash, n, now_);
   if (observer != nullptr) {
     const bool finished = outcome == Outcome::finished;
     observer->on_task({r.address, n, outcome, r.preemptions, r.prompt_tokens,
@@ -359,7 +360,7 @@ void Simulation::end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* ob
 }
 
 bool Simulation::cancel(TaskSlot slot, Observer* observer) {
-  const Request& r = requests_[index(slot)];
+  const Request& r = tables_.requests[index(slot)];
   if (r.task_state == TaskState::free || slot == rejected_) {
     return false;
   }
@@ -392,16 +393,14 @@ TaskSlot Simulation::new_task() {
     free_slots_.pop_back();
     return slot;
   }
-  requests_.items.emplace_back();
-  links_.items.emplace_back();
-  return static_cast<TaskSlot>(requests_.size() - 1);
+  return tables_.add_slot();
 }
 
 // Its view is left in decision_.task: as a rule it is decided next.
 void Simulation::make_ready(TaskSlot slot) {
   decision_.task = view_of(slot);
   const double key = ordering_(decision_.task);
-  Request& r = requests_[index(slot)];
+  Request& r = tables_.requests[index(slot)];
   r.task_state = TaskState::ready;
   r.priority = key;
   ready_.push({key, r.ready, r.address, slot});
@@ -516,11 +515,11 @@ inline void Simulation::charge(Time from, Time until, double weight) {
 }
 
 double Simulation::weight(TaskSlot slot) const {
-  return scenario_->workload.tenants[requests_[index(slot)].address.tenant].weight;
+  return scenario_->workload.tenants[tables_.requests[index(slot)].address.tenant].weight;
 }
 
 TaskView Simulation::view_of(TaskSlot slot) const {
-  const Request& r = requests_[index(slot)];
+  const Request& r = tables_.requests[index(slot)];
   const Tenant& tenant = scenario_->workload.tenants[r.address.tenant];
   return {slot,
           r.address,
@@ -534,7 +533,7 @@ TaskView Simulation::view_of(TaskSlot slot) const {
 }
 
 LedgerEntry Simulation::entry_of(TaskSlot slot) const {
-  const Request& r = requests_[index(slot)];
+  const Request& r = tables_.requests[index(slot)];
   const bool seen = r.first_token_seen && r.first_token <= now_;
   return {r.prompt_tokens, r.predicted_tokens, seen ? r.first_token : Time::never()};
 }

@@ -104,7 +104,7 @@ class Simulation {
   [[nodiscard]] Time now() const { return now_; }
   /// Of the facts so far; those of plans that nothing has asked for yet are not in it before
   /// node_state() or the end.
-  [[nodiscard]] std::uint64_t digest() const { return facts_.digest.value(); }
+  [[nodiscard]] std::uint64_t digest() const { return tables_.facts.digest.value(); }
   [[nodiscard]] RunCounts counts() const;
   [[nodiscard]] std::uint64_t unfinished() const { return live_; }
   [[nodiscard]] const Scenario& scenario() const { return *scenario_; }
@@ -128,10 +128,7 @@ class Simulation {
   static constexpr std::size_t arrival_slot(std::size_t tenant) { return 1 + tenant; }
   [[nodiscard]] bool prompts_share() const { return scenario_->workload.paths.runs() > 0; }
   [[nodiscard]] std::size_t node_count() const { return up_.size(); }
-  [[nodiscard]] NodeContext context(NodeId n) {
-    return {scenario_->kind(n).settings, requests_.items, links_.items, facts_, nullptr,
-            &scenario_->workload.paths};
-  }
+  [[nodiscard]] NodeContext context(NodeId n) { return {scenario_->kind(n).settings, tables_}; }
 
   // The loop (simulation.cpp).
   void run_until(Time until, Observer* observer);
@@ -202,8 +199,7 @@ class Simulation {
   std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
   std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
   std::vector<ArrivalCursor> arrivals_;  // [tenant]
-  Piecewise<Request> requests_;          // [slot]
-  Piecewise<RunningLink> links_;         // [slot]
+  NodeTables tables_;
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
   std::int32_t longest_prompt_ = 0;  // that some node takes
@@ -217,7 +213,6 @@ class Simulation {
   bool hears_kv_events_ = false;
   std::vector<Ring<KvEvent>> kv_mail_;  // [node] on their way to the dispatcher
   std::vector<KvEvent> kv_drained_;     // scratch
-  FactLog facts_;
   RunCounts counts_;
   Decision decision_;
   bool deciding_ = false;

@@ -154,7 +154,7 @@ void FastNode::collect(Time now) {
 
 void FastNode::deliver(const ScriptEvent& event) {
   const TaskSlot slot = take_slot();
-  Request& request = requests_[index(slot)];
+  Request& request = tables_.requests[index(slot)];
   request = Request{};
   request.address.workflow = event.id;
   request.prompt_tokens = event.prompt_tokens;
@@ -187,13 +187,13 @@ void FastNode::crash(Time now) {
 void FastNode::take_record(TaskSlot slot, End end, Time when) {
   const RequestId id = id_of(slot);
   check(slot_of_.erase(id) == 1, "a request ended twice");
-  records_[id] = requests_[index(slot)];
+  records_[id] = tables_.requests[index(slot)];
   facts_[id].end = end;
   facts_[id].ended = when;
   if (driving_.reuse_slots) {
     free_slots_.push_back(slot);
-    requests_[index(slot)] = Request{};
-    requests_[index(slot)].address.workflow = 0xFFFFFFFFU;  // a use after its end shows
+    tables_.requests[index(slot)] = Request{};
+    tables_.requests[index(slot)].address.workflow = 0xFFFFFFFFU;  // a use after its end shows
   }
 }
 
@@ -203,9 +203,7 @@ TaskSlot FastNode::take_slot() {
     free_slots_.pop_back();
     return slot;
   }
-  requests_.emplace_back();
-  links_.emplace_back();
-  return static_cast<TaskSlot>(requests_.size() - 1);
+  return tables_.add_slot();
 }
 
 }  // namespace yardmaster::reference

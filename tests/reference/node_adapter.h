@@ -38,7 +38,7 @@ class FastNode : private FactSink {
         driving_(driving),
         random_(driving.seed),
         node_(node_id(0), settings_) {
-    log_.listen(this);
+    tables_.facts.listen(this);
   }
   FastNode(const FastNode&) = delete;
   FastNode& operator=(const FastNode&) = delete;
@@ -57,12 +57,14 @@ class FastNode : private FactSink {
     run_until(at);
     return node_.load(context(), at);
   }
-  [[nodiscard]] std::uint64_t digest() const { return log_.digest.value(); }
+  [[nodiscard]] std::uint64_t digest() const { return tables_.facts.digest.value(); }
   [[nodiscard]] const std::vector<Time>& output_times() const { return output_times_; }
 
  private:
   NodeContext context() {
-    return {settings_, requests_, links_, log_, driving_.recorded ? &recorder_ : nullptr, &paths_};
+    tables_.recorder = driving_.recorded ? &recorder_ : nullptr;
+    tables_.paths = &paths_;
+    return {settings_, tables_};
   }
   void on_fact(Fact fact, const TaskAddress& at, NodeId, Time when) override;
   void run_until(Time t);
@@ -74,18 +76,16 @@ class FastNode : private FactSink {
   void crash(Time now);
   void take_record(TaskSlot slot, End end, Time when);
   TaskSlot take_slot();
-  RequestId id_of(TaskSlot slot) const { return requests_[index(slot)].address.workflow; }
+  RequestId id_of(TaskSlot slot) const { return tables_.requests[index(slot)].address.workflow; }
 
   NodeSettings settings_;
   PromptPaths paths_;
   Driving driving_;
   std::mt19937_64 random_;
   Node node_;
-  std::vector<Request> requests_;
-  std::vector<RunningLink> links_;
+  NodeTables tables_;
   std::vector<TaskSlot> free_slots_;
   std::map<RequestId, TaskSlot> slot_of_;  // of those not seen to have ended
-  FactLog log_;
   NodeRecorder recorder_;
   Time now_{0};
   std::map<RequestId, RequestFacts> facts_;
