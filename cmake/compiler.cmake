@@ -31,10 +31,12 @@ target_compile_options(yardmaster_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
 
 # Objects of the kernel also hold what GCC needs to inline across rooms at link time, 5 % of a run.
-# What is timed is linked so (rooms.cmake); tests are not, for it takes seconds each.
+# Targets with the property OPTIMISED_AT_LINK_TIME are linked so, those whose runs are to be fast;
+# others are not, for it takes seconds each.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release")
   set(YARDMASTER_FAT_OBJECTS -flto=auto -ffat-lto-objects)
-  add_link_options(-fno-lto)
+  add_link_options(
+    $<IF:$<BOOL:$<TARGET_PROPERTY:OPTIMISED_AT_LINK_TIME>>,-flto=auto,-fno-lto>)
 endif()
 
 # Contraction into FMA would make the last bits, and so digests, depend on the machine.

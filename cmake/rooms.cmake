@@ -34,10 +34,3 @@ function(yardmaster_room name folder)
     target_link_libraries(${target} INTERFACE ${room_ROOMS} ${room_LIBRARIES})
   endif()
 endfunction()
-
-# yardmaster_optimise_at_link_time(TARGET): an executable whose runs are to be fast.
-function(yardmaster_optimise_at_link_time target)
-  if(YARDMASTER_FAT_OBJECTS)
-    target_link_options(${target} PRIVATE -flto=auto)
-  endif()
-endfunction()
