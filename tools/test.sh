@@ -42,7 +42,8 @@ if ! $fast; then
   # Not agents/torch: clang 14 cannot read LibTorch 1.13 in C++20.
   sources env policies agents/*.cpp results tools | grep -z '\.cpp$' |
     xargs -0 -n 1 -P "$jobs" clang-tidy -p build/release --quiet \
-      --extra-arg-before=-include --extra-arg-before=cmake/source_location_for_clang.h
+      --extra-arg-before=-include --extra-arg-before=cmake/source_location_for_clang.h \
+      --extra-arg=-Wno-ignored-optimization-argument  # -ffat-lto-objects is GCC's
   step "Building: asan"
   build asan
   step "Tests: asan"
