@@ -10,6 +10,8 @@
 #include "env/base/check.h"
 #include "env/base/random.h"
 #include "env/node/node.h"
+#include "env/simulation/metrics.h"
+#include "results/statistics.h"
 #include "tools/command.h"
 #include "tools/csv.h"
 #include "tools/shipped_catalogue.h"
@@ -60,9 +62,12 @@ std::string base_model(std::string name) {
 class Reader {
  public:
   Reader(const std::string& path, const Catalogue& catalogue, const Names& names)
-      : csv_(path), catalogue_(catalogue), names_(names) {}
+      : path_(path), csv_(path), catalogue_(catalogue), names_(names) {}
 
   Table read() {
+    if (csv_.size() == 0) {
+      throw BadInput(path_ + ": no run (expected one a row below the header)");
+    }
     Table table;
     for (std::size_t row = 0; row < csv_.size(); ++row) {
       try {
@@ -211,7 +216,8 @@ class Reader {
     }
   }
 
-  CsvTable csv_;
+  const std::string path_;
+  const CsvTable csv_;
   const Catalogue& catalogue_;
   const Names& names_;
   std::set<std::string> used_;
@@ -336,21 +342,15 @@ Prediction replay(const PublishedRun& run) {
   return Loop(run, settings).play();
 }
 
-double Errors::mean() const {
-  double sum = 0;
-  for (const double e : all_) {
-    sum += std::abs(e);
-  }
-  return sum / static_cast<double>(all_.size());
+void Errors::add(double predicted, double measured) {
+  sizes_.push_back(std::abs(predicted / measured - 1));
 }
 
-double Errors::quantile(double q) const {
-  std::vector<double> sorted;
-  for (const double e : all_) {
-    sorted.push_back(std::abs(e));
-  }
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))];
+double Errors::mean() const { return yardmaster::mean(sizes_); }
+
+double Errors::quantile(double p) const {
+  std::vector<double> sizes = sizes_;  // that one sorts
+  return yardmaster::quantile(sizes, p);
 }
 
 }  // namespace yardmaster::closed_loop

@@ -48,17 +48,17 @@ struct Prediction {
 /// does not count, so that the clients are out of step as in a loop that has run for long.
 Prediction replay(const PublishedRun&);
 
-/// Relative errors of one quantity.
+/// Sizes of relative errors of one quantity.
 class Errors {
  public:
-  void add(double predicted, double measured) { all_.push_back(predicted / measured - 1); }
-  [[nodiscard]] std::size_t size() const { return all_.size(); }
-  /// Of their sizes: the mean, and a quantile (the order statistic below it).
+  void add(double predicted, double measured);
+  [[nodiscard]] std::size_t size() const { return sizes_.size(); }
+  /// Both NaN of nothing; quantiles interpolate, as everywhere.
   [[nodiscard]] double mean() const;
-  [[nodiscard]] double quantile(double q) const;
+  [[nodiscard]] double quantile(double p) const;
 
  private:
-  std::vector<double> all_;
+  std::vector<double> sizes_;
 };
 
 }  // namespace yardmaster::closed_loop

@@ -116,6 +116,7 @@ TEST_F(ClosedLoop, GivenNamesGoBeforeTheRules) {
 TEST_F(ClosedLoop, FaultsNameFileAndLine) {
   const std::string good = "h100_sxm,1,1,vllm,,Llama-3.1-8B,bf16,10,10,4,80,11,\n";
   EXPECT_EQ(fault_of(good), "");
+  EXPECT_NE(fault_of("").find("no run"), std::string::npos);
   for (const std::string bad : {"h100_sxm,1,1,vllm,,Llama-3.1-8B,bf16,ten,10,4,80,11,\n",
                                 "h100_sxm,1,1,vllm,,Llama-3.1-8B,bf16,10,10,0,80,11,\n",
                                 "h100_sxm,1,0,vllm,,Llama-3.1-8B,bf16,10,10,4,80,11,\n",
@@ -148,6 +149,7 @@ TEST(ClosedLoopErrors, AreOfSizes) {
   EXPECT_EQ(errors.size(), 3U);
   EXPECT_NEAR(errors.mean(), 0.4 / 3, 1e-12);
   EXPECT_NEAR(errors.quantile(0.5), 0.1, 1e-12);
+  EXPECT_NEAR(errors.quantile(0.9), 0.26, 1e-12);
   EXPECT_NEAR(errors.quantile(1), 0.3, 1e-12);
 }
 
