@@ -102,6 +102,7 @@ void fit_seeds(Draft& draft, yaml::Faults& faults) {
 void fit_workload(Draft& draft, yaml::Faults& faults) {
   Scenario& scenario = draft.scenario;
   Workload& work = scenario.workload;
+  work.mean = mean_task(work);
   work.load = draft.load.value_or(0);
   work.rate_per_s = draft.load         ? *draft.load * scenario.capacity_per_s
                     : draft.rate_per_s ? *draft.rate_per_s

@@ -20,63 +20,6 @@ constexpr double kPriorTasks = 16;
 /// Who reaches its predicted length has half this share of it still to come.
 constexpr double kOverdueShare = 0.5;
 
-struct Mean {
-  double value = 0, square = 0;
-};
-
-/// Moments of a distribution of lengths, by its quantiles: the cut to [min, max] included.
-Mean moments(const LengthDistribution& lengths) {
-  constexpr int kQuantiles = 64;
-  Mean sum;
-  for (int i = 0; i < kQuantiles; ++i) {
-    const double p = (i + 0.5) / kQuantiles;
-    double x = lengths.value;
-    if (lengths.kind == LengthDistribution::Kind::uniform) {
-      x = lengths.min + p * (lengths.max - lengths.min);
-    } else if (lengths.kind == LengthDistribution::Kind::lognormal) {
-      x = lengths.value * math::exp(lengths.sigma * math::normal_quantile(p));
-    } else if (lengths.kind == LengthDistribution::Kind::exponential) {
-      x = -lengths.value * math::log(1 - p);
-    }
-    x = std::clamp<double>(x, lengths.min, lengths.max);
-    sum.value += x / kQuantiles;
-    sum.square += x * x / kQuantiles;
-  }
-  return sum;
-}
-
-struct MeanTask {
-  double prompt = 0;
-  Mean output;
-
-  void add(double share, double prompt_tokens, Mean output_tokens) {
-    prompt += share * prompt_tokens;
-    output.value += share * output_tokens.value;
-    output.square += share * output_tokens.square;
-  }
-};
-
-MeanTask mean_task(const Workload& workload) {
-  MeanTask mean;
-  if (!workload.trace.empty()) {
-    const double share = 1.0 / static_cast<double>(workload.trace.size());
-    for (const TraceRow& row : workload.trace) {
-      const double output = row.output_tokens;
-      mean.add(share, row.prompt_tokens, {output, output * output});
-    }
-    return mean;
-  }
-  double shares = 0;
-  for (const Tenant& tenant : workload.tenants) {
-    shares += tenant.share;
-  }
-  for (const Tenant& tenant : workload.tenants) {
-    mean.add(tenant.share / shares, moments(tenant.prompt_tokens).value,
-             moments(tenant.output_tokens));
-  }
-  return mean;
-}
-
 /// x where it is well above zero, falling to zero below it; half of `scale` at zero.
 double smoothly_positive(double x, double scale) {
   return (x + std::sqrt(x * x + scale * scale)) / 2;
@@ -85,13 +28,13 @@ double smoothly_positive(double x, double scale) {
 }  // namespace
 
 Estimates::Estimates(const Scenario& scenario, Seed seed) {
-  const MeanTask mean = mean_task(scenario.workload);
-  mean_prompt_ = std::max(mean.prompt, 1.0);
-  mean_output_ = std::max(mean.output.value, 1.0);
+  const MeanTask& mean = scenario.workload.mean;
+  mean_prompt_ = std::max(mean.prompt_tokens, 1.0);
+  mean_output_ = std::max(mean.output_tokens, 1.0);
   // A request is in flight for as long as it has tokens; the error's mean is exp(sigma^2 / 2).
   const double sigma = scenario.workload.length_error;
   predicted_in_flight_ =
-      std::max(mean.output.square / mean_output_, 1.0) * math::exp(sigma * sigma / 2);
+      std::max(mean.output_tokens_squared / mean_output_, 1.0) * math::exp(sigma * sigma / 2);
   nodes_.reserve(scenario.nodes());
   for (std::uint32_t i = 0; i < scenario.nodes(); ++i) {
     const NodeKind& kind = scenario.kind(node_id(i));

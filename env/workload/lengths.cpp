@@ -56,7 +56,59 @@ std::array<TaskSizes, math::kLanes> sizes_ahead(const ArrivalCursor& cursor,
   return ahead;
 }
 
+struct Moments {
+  double mean = 0, square = 0;
+};
+
+/// Moments of a distribution of lengths, by its quantiles: the cut to [min, max] included.
+Moments moments(const LengthDistribution& lengths) {
+  constexpr int kQuantiles = 64;
+  Moments sum;
+  for (int i = 0; i < kQuantiles; ++i) {
+    const double p = (i + 0.5) / kQuantiles;
+    double x = lengths.value;
+    if (lengths.kind == LengthDistribution::Kind::uniform) {
+      x = lengths.min + p * (lengths.max - lengths.min);
+    } else if (lengths.kind == LengthDistribution::Kind::lognormal) {
+      x = lengths.value * math::exp(lengths.sigma * math::normal_quantile(p));
+    } else if (lengths.kind == LengthDistribution::Kind::exponential) {
+      x = -lengths.value * math::log(1 - p);
+    }
+    x = std::clamp<double>(x, lengths.min, lengths.max);
+    sum.mean += x / kQuantiles;
+    sum.square += x * x / kQuantiles;
+  }
+  return sum;
+}
+
+void add(MeanTask& mean, double share, double prompt_tokens, Moments output_tokens) {
+  mean.prompt_tokens += share * prompt_tokens;
+  mean.output_tokens += share * output_tokens.mean;
+  mean.output_tokens_squared += share * output_tokens.square;
+}
+
 }  // namespace
+
+MeanTask mean_task(const Workload& workload) {
+  MeanTask mean;
+  if (!workload.trace.empty()) {
+    const double share = 1.0 / static_cast<double>(workload.trace.size());
+    for (const TraceRow& row : workload.trace) {
+      const double output = row.output_tokens;
+      add(mean, share, row.prompt_tokens, {output, output * output});
+    }
+    return mean;
+  }
+  double shares = 0;
+  for (const Tenant& tenant : workload.tenants) {
+    shares += tenant.share;
+  }
+  for (const Tenant& tenant : workload.tenants) {
+    add(mean, tenant.share / shares, moments(tenant.prompt_tokens).mean,
+        moments(tenant.output_tokens));
+  }
+  return mean;
+}
 
 std::int32_t LengthDistribution::sample(const Draw& draw) const {
   switch (kind) {

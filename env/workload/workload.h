@@ -60,6 +60,11 @@ struct TraceRow {
   PathId path = kNoPath;  // in Workload::paths
 };
 
+/// Means over the tasks of a workload: of their tokens, and of the square of output tokens.
+struct MeanTask {
+  double prompt_tokens = 0, output_tokens = 0, output_tokens_squared = 0;
+};
+
 /// All work of a scenario.
 struct Workload {
   std::vector<Tenant> tenants;  // exactly one when there is a trace
@@ -72,7 +77,11 @@ struct Workload {
   std::uint32_t windows = 1;  // trace: disjoint windows of `duration`; a seed chooses one
   Duration window{};          // trace: length of a window, simulated time
   double length_error = 0;    // sigma of the lognormal error of predicted output lengths
+  MeanTask mean;              // mean_task() of all this, which every world asks for
 };
+
+/// The mean over a trace's rows, or over the tenants by their shares.
+MeanTask mean_task(const Workload&);
 
 /// What a task asks for, and what the dispatcher is told of it.
 struct TaskSizes {

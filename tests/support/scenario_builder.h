@@ -77,6 +77,7 @@ inline Scenario make_scenario(std::vector<NodeKind> kinds, std::vector<Tenant> t
   s.name = "test";
   s.duration = duration;
   s.workload.tenants = std::move(tenants);
+  s.workload.mean = mean_task(s.workload);
   s.workload.rate_per_s = rate_per_s;
   s.workload.window = duration;
   s.network = {

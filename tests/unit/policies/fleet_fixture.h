@@ -89,6 +89,7 @@ class HandMadeFleet {
     scenario_.kinds = std::move(kinds);
     scenario_.calibration_error = calibration_error;
     scenario_.workload.tenants.push_back(tenant);
+    scenario_.workload.mean = mean_task(scenario_.workload);
     for (const HandMadeNode& node : nodes_) {
       scenario_.kind_of.push_back(node.kind);
     }

@@ -15,6 +15,7 @@ constexpr int kDraws = 40'000;
 
 std::vector<std::int32_t> draws(const LengthDistribution& lengths, int n = kDraws) {
   std::vector<std::int32_t> values;
+  values.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) {
     values.push_back(lengths.sample(
         {{7}, Purpose::output_length, object_address(0, static_cast<std::uint32_t>(i))}));
@@ -135,6 +136,37 @@ TEST(Lengths, PredictionIsAtLeastOneToken) {
   ArrivalCursor cursor;
   for (cursor.count = 0; cursor.count < 1000; ++cursor.count) {
     EXPECT_GE(task_sizes(cursor, w, 0, {3}).predicted_tokens, 1);
+  }
+}
+
+TEST(MeanTask, OfATraceIsThatOfItsRows) {
+  Workload w;
+  w.trace = {{{}, 10, 100}, {{}, 20, 300}};
+  const MeanTask mean = mean_task(w);
+  EXPECT_DOUBLE_EQ(mean.prompt_tokens, 15);
+  EXPECT_DOUBLE_EQ(mean.output_tokens, 200);
+  EXPECT_DOUBLE_EQ(mean.output_tokens_squared, (100 * 100 + 300 * 300) / 2.0);
+}
+
+TEST(MeanTask, OfTenantsCountsThemByTheirShares) {
+  Workload w = one_tenant(0);
+  w.tenants.push_back(w.tenants[0]);
+  w.tenants[0].share = 3;
+  w.tenants[1].output_tokens = {Kind::fixed, 500, 0, 1, 1000};
+  const MeanTask mean = mean_task(w);
+  EXPECT_NEAR(mean.prompt_tokens, 15, 1e-9);
+  EXPECT_NEAR(mean.output_tokens, 0.75 * 100 + 0.25 * 500, 1e-9);
+  EXPECT_NEAR(mean.output_tokens_squared, 0.75 * 100 * 100 + 0.25 * 500 * 500, 1e-6);
+}
+
+TEST(MeanTask, IsThatOfDrawnLengthsTheCutIncluded) {
+  for (const LengthDistribution& lengths :
+       {LengthDistribution{Kind::lognormal, 500, 1.2, 50, 1500},
+        LengthDistribution{Kind::exponential, 300, 0, 100, 400}}) {
+    Workload w = one_tenant(0);
+    w.tenants[0].output_tokens = lengths;
+    const auto drawn = draws(lengths);
+    EXPECT_NEAR(mean_task(w).output_tokens, mean(drawn), 0.02 * mean(drawn));
   }
 }
 
