@@ -29,7 +29,7 @@ struct Segment {
   [[nodiscard]] constexpr Duration step(std::int64_t j) const { return {first.ps + growth.ps * j}; }
   /// Duration of the first `steps` steps together.
   [[nodiscard]] constexpr Duration total(std::int64_t steps) const {
-    return {first.ps * steps + growth.ps * (steps * (steps - 1) / 2)};
+    return {first.ps * steps + growth.ps * (steps * (steps - 1) >> 1)};
   }
 };
 

@@ -24,17 +24,17 @@ class BlockPhases {
     // The steps beyond whole rounds are summed under a mask, four at once: how many they are nobody
     // can predict.
     const std::int32_t* const from = of_.data() + phase(step);
-    const std::int32_t* const mask = kMasks.data() + kPhases - steps % kPhases;
+    const std::int32_t* const mask = kMasks.data() + kPhases - phase(steps);
     std::int32_t sum = 0;
     for (std::size_t i = 0; i < kPhases; ++i) {
       sum += from[i] & mask[i];
     }
-    return steps / kPhases * count_ + sum;
+    return rounds(steps) * count_ + sum;
   }
 
   /// No fewer than any `steps` steps take; cheaper.
   [[nodiscard]] std::int64_t most_blocks(std::int64_t steps) const {
-    return (steps / kPhases + 1) * count_;
+    return (rounds(steps) + 1) * count_;
   }
 
  private:
@@ -42,6 +42,9 @@ class BlockPhases {
   static_assert((kPhases & (kPhases - 1)) == 0);
   static constexpr std::size_t phase(std::int64_t step) {
     return static_cast<std::size_t>(step & (kPhases - 1));
+  }
+  static constexpr std::int64_t rounds(std::int64_t steps) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(steps) / kPhases);
   }
   void change(std::int64_t offset, std::int32_t by) {
     of_[phase(-offset)] += by;

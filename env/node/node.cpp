@@ -9,12 +9,14 @@ namespace yardmaster {
 namespace {
 
 // In a large fleet who ends now was last touched long ago: its cache lines are on their way
-// meanwhile. Measured on 1,024 nodes: 5 % of a run.
-void fetch(const Request& request) {
-  const auto* row = reinterpret_cast<const std::byte*>(&request);
+// meanwhile. Measured on 1,024 nodes: 5 % of a run; but a tenth is lost when rows are fetched that
+// are not needed.
+void fetch(NodeTables& tables, TaskSlot task) {
+  const auto* row = reinterpret_cast<const std::byte*>(&tables.requests[index(task)]);
   for (std::size_t offset = 0; offset < sizeof(Request); offset += kCacheLine) {
     __builtin_prefetch(row + offset, 1);
   }
+  __builtin_prefetch(&tables.links[index(task)], 1);
 }
 
 }  // namespace
@@ -36,8 +38,8 @@ void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now)
 }
 
 void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>& out) {
-  if (!by_finish_.empty()) {
-    fetch(context.tables.requests[index(by_finish_.front().task())]);
+  if (!by_finish_.empty() && by_finish_.front().step() < step_ + steps_) {
+    fetch(context.tables, by_finish_.front().task());
   }
   if (plan_point_.time < now) {
     make_plans(context, now, false);

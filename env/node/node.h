@@ -195,6 +195,7 @@ class alignas(kCacheLine) Node {
   void set_steps(const NodeSettings&, std::int64_t steps);
   void reschedule(const NodeContext&);
   void find_next(const NodeContext&, Time cut);
+  [[gnu::noinline]] void find_next_plan(const NodeContext&, Time cut, Time kept);
   [[nodiscard]] bool admits_only_newcomer(const NodeContext&) const;
   [[nodiscard]] Duration newcomers_step(const NodeContext&) const;
   void make_plans(const NodeContext&, Time limit, bool inclusive);

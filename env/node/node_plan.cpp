@@ -137,7 +137,7 @@ void Node::close_segment(const NodeContext& context) {
 
 inline void Node::count_segment() {
   const std::int64_t n = steps_;
-  const std::int64_t pairs_of_steps = n * (n - 1) / 2;
+  const std::int64_t pairs_of_steps = n * (n - 1) >> 1;
   const std::int64_t context_first = decodes_ * step_ + offset_sum_ + extra_context_;
   const std::int32_t decodes = decodes_ + extra_decodes_;
   const Duration length = segment_end_ - start_;

@@ -132,6 +132,11 @@ void Node::find_next(const NodeContext& context, Time cut) {
     next_plan_ = Time::never();  // it can wait until the output is collected
     return;
   }
+  find_next_plan(context, cut, kept);
+}
+
+void Node::find_next_plan(const NodeContext& context, Time cut, Time kept) {
+  const Duration way = context.settings.response_latency;
   if (admits_only_newcomer(context)) {
     // So is what it lays out known: that newcomer's first token.
     next_output_ = std::min(next_output_, kept + newcomers_step(context) + way);

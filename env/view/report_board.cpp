@@ -90,17 +90,16 @@ void ReportBoard::keep_arrived(std::size_t node, std::int64_t report) {
   }
 }
 
-inline void ReportBoard::show(NodeId n, std::int64_t report, const NodeLoad& load,
-                              std::int64_t sent, std::int64_t returned) {
+inline void ReportBoard::show(NodeId n, std::int64_t report, const NodeSettings& settings,
+                              const NodeLoad& load, std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
   const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
   const bool full = scenario_->reports.fields == ReportFields::full;
-  const auto blocks = static_cast<float>(scenario_->kind(n).settings.usable_blocks);
   clocks_[i].shown = report;
   taken[i] = taken_at(i, report);
   running[i] = load.running;
   waiting[i] = load.waiting;
-  kv_use[i] = static_cast<float>(load.used_blocks) / blocks;
+  kv_use[i] = static_cast<float>(load.used_blocks) / static_cast<float>(settings.usable_blocks);
   prefill_tokens[i] = dynamo ? load.prefill_tokens : 0;
   context_tokens[i] = full ? load.context_tokens : 0;
   sent_since[i] = static_cast<std::int32_t>(sent);
@@ -113,7 +112,7 @@ inline void ReportBoard::take_and_show(NodeId n, std::int64_t report, Node& node
   const std::size_t i = index(n);
   const Time at = taken_at(i, report);
   node.catch_up_before(context, at);
-  show(n, report, node.load(context, at), 0, 0);
+  show(n, report, context.settings, node.load(context, at), 0, 0);
   clocks_[i].last_taken = report;
   due_[i] = at + interval_;
 }
@@ -161,7 +160,7 @@ bool ReportBoard::show_newest(NodeId n, Time now, Node& node, const NodeContext&
     keep_arrived(i, newest);
     const Snapshot& s = arrived_[i];
     if (s.report > clock.shown) {
-      show(n, s.report, s.load, sent - s.sent, returned - s.returned);
+      show(n, s.report, context.settings, s.load, sent - s.sent, returned - s.returned);
     }
   }
   clock.next_arrival = taken_at(i, newest + 1) + delay_;

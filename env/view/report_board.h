@@ -79,8 +79,8 @@ class ReportBoard {
   [[nodiscard]] bool lost(std::size_t node, std::int64_t report) const;
   void find_next_in_turn(Time now);
   void keep_arrived(std::size_t node, std::int64_t report);
-  void show(NodeId n, std::int64_t report, const NodeLoad&, std::int64_t sent_since,
-            std::int64_t returned_since);
+  void show(NodeId n, std::int64_t report, const NodeSettings&, const NodeLoad&,
+            std::int64_t sent_since, std::int64_t returned_since);
   void take_and_show(NodeId n, std::int64_t report, Node& node, const NodeContext&);
   [[nodiscard]] Snapshot& slot(std::size_t node, std::int64_t report) {
     return snapshots_[node * depth_ + (static_cast<std::size_t>(report) & (depth_ - 1))];
