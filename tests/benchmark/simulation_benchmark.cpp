@@ -57,8 +57,9 @@ Action in_turn(const Decision& decision) {
 
 /// What is done beside the simulation itself.
 struct Extras {
-  bool views = true;  // the view, reports included, is read at each decision
-  bool rows = false;  // finished tasks go to the metrics
+  bool views = true;    // the view is read at each decision
+  bool reports = true;  // with the nodes' reports, for which most rules do not ask
+  bool rows = false;    // finished tasks go to the metrics
 };
 
 /// Requests per second of whole runs, the digest on.
@@ -68,7 +69,7 @@ void whole_runs(benchmark::State& state, const Scenario& scenario, Extras extras
   NodeCounters work;
   for (auto _ : state) {
     Simulation world(scenario, Seed{1}, ordering,
-                     extras.views ? Reporting::read : Reporting::unread);
+                     extras.views && extras.reports ? Reporting::read : Reporting::unread);
     std::optional<MetricsCollector> collector;
     if (extras.rows) {
       collector.emplace(scenario);
@@ -138,6 +139,10 @@ void same_requests(benchmark::State& state, Extras extras) {
   whole_runs(state, replay(state.range(0)), extras);
 }
 BENCHMARK_CAPTURE(same_requests, blind, {.views = false})
+    ->Arg(8)
+    ->Arg(1024)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(same_requests, views_without_reports, {.reports = false})
     ->Arg(8)
     ->Arg(1024)
     ->Unit(benchmark::kMillisecond);
