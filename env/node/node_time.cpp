@@ -135,6 +135,7 @@ void Node::find_next(const NodeContext& context, Time cut) {
   find_next_plan(context, cut, kept);
 }
 
+// Not inlined: the common way out of find_next() then saves no registers.
 void Node::find_next_plan(const NodeContext& context, Time cut, Time kept) {
   const Duration way = context.settings.response_latency;
   if (admits_only_newcomer(context)) {
