@@ -33,7 +33,8 @@ target_compile_options(yardmaster_flags INTERFACE
 # Objects of the kernel also hold what GCC needs to inline across rooms at link time, 4 % of a run.
 # Targets with the property OPTIMISED_AT_LINK_TIME are linked so, those whose runs are to be fast;
 # others are not, for it takes seconds each.
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release")
+option(YARDMASTER_LTO "Optimise the command and the benchmarks at link time (GCC, Release)" ON)
+if(YARDMASTER_LTO AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release")
   set(YARDMASTER_FAT_OBJECTS -flto=auto -ffat-lto-objects)
   add_link_options(
     $<IF:$<BOOL:$<TARGET_PROPERTY:OPTIMISED_AT_LINK_TIME>>,-flto=auto,-fno-lto>)

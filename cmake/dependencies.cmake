@@ -1,4 +1,4 @@
-# Libraries from the system. tools/setup.sh installs them on Debian 12; a prefix named by
+# Libraries from the system. tools/scripts/setup.sh installs them on Debian 12; a prefix named by
 # CMAKE_PREFIX_PATH is looked at first.
 
 find_package(Threads REQUIRED)

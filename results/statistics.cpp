@@ -9,7 +9,7 @@
 
 #include "env/base/check.h"
 #include "env/base/random.h"
-#include "env/simulation/metrics.h"
+#include "env/base/statistics.h"
 
 namespace yardmaster {
 namespace {
@@ -48,12 +48,6 @@ double randomly_flipped_sum(std::span<const double> d, std::uint32_t flip) {
 }
 
 }  // namespace
-
-double mean(std::span<const double> values) {
-  return values.empty() ? kNan
-                        : std::accumulate(values.begin(), values.end(), 0.0) /
-                              static_cast<double>(values.size());
-}
 
 Bootstrap::Bootstrap(std::size_t size, std::size_t resamples) : size_(size) {
   if (size < 2) {

@@ -14,9 +14,6 @@ struct Interval {
   double mean = 0, low = 0, high = 0;
 };
 
-/// Arithmetic mean; NaN of nothing.
-double mean(std::span<const double> values);
-
 /// The percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter
 /// 13) over samples of one size: the resamples are drawn once and serve any number of metrics.
 class Bootstrap {

@@ -14,7 +14,7 @@ held_out=1000..1019
 step() { printf '\n== %s\n' "$*"; }
 
 step "Installing what is missing"
-./tools/setup.sh
+./tools/scripts/setup.sh
 
 step "Building build/release/yardmaster"
 cmake --preset release >/dev/null

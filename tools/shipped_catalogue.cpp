@@ -1,5 +1,7 @@
 #include "tools/shipped_catalogue.h"
 
+#include "env/config/suggestion.h"
+
 #include <fmt/format.h>
 
 #include "tools/command.h"

@@ -27,7 +27,7 @@ check() {  # PRESET [OPTION...]
 }
 
 step "Installing what is missing"
-./tools/setup.sh
+./tools/scripts/setup.sh
 
 if ! $fast; then
   step "Format"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "env/base/yaml.h"
+#include "env/config/section.h"
 #include "env/hardware/hardware.h"
 #include "env/hardware/profile.h"
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "env/workload/prompt_paths.h"
+#include "env/node/kv_block.h"
 
 namespace yardmaster {
 

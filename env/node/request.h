@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "env/base/cache_line.h"
 #include "env/base/ids.h"
 #include "env/base/units.h"
 #include "env/node/prefix_cache.h"
@@ -34,8 +35,6 @@ inline constexpr std::array<const char*, kMomentCount> kMomentNames = {
     "own_prefill", "others_prefill", "decode",  "recomputed", "rework"};
 
 using Moments = std::array<Duration, kMomentCount>;
-
-inline constexpr std::size_t kCacheLine = 64;  // bytes
 
 /// Where a request stands inside a node.
 enum class RequestState : std::uint8_t {

@@ -8,14 +8,9 @@
 
 #include "env/base/units.h"
 #include "env/hardware/step_cost.h"
-#include "env/workload/prompt_paths.h"
+#include "env/node/kv_block.h"
 
 namespace yardmaster {
-
-/// Blocks that hold `tokens` tokens.
-constexpr std::int32_t blocks_for(std::int32_t tokens) {
-  return (tokens + kBlockTokens - 1) / kBlockTokens;
-}
 
 /// The order of a node's waiting queue, and who is preempted.
 enum class QueuePolicy : std::uint8_t {

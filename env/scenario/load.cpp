@@ -132,7 +132,7 @@ void read_the_trace(Draft& draft, yaml::Faults& faults) {
     return;
   }
   yaml::Faults inside;
-  Trace trace = read_trace(work.trace_path, inside);
+  Trace trace = read_trace(work.trace_path, kBlockTokens, inside);
   work.trace = std::move(trace.rows);
   work.paths = std::move(trace.paths);
   for (const std::string& line : inside.lines()) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "env/base/yaml.h"
+#include "env/config/section.h"
 #include "env/hardware/catalogue.h"
 #include "env/scenario/scenario.h"
 

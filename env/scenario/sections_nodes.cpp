@@ -3,6 +3,8 @@
 
 #include "env/scenario/sections.h"
 
+#include "env/config/suggestion.h"
+
 namespace yardmaster {
 
 namespace {

@@ -16,26 +16,13 @@
 #include <string>
 #include <vector>
 
+#include "env/base/statistics.h"
 #include "env/scenario/scenario.h"
 #include "env/simulation/observer.h"
 #include "env/simulation/sampler.h"
 #include "env/simulation/simulation.h"
 
 namespace yardmaster {
-
-/// One distribution. NaN where it is empty.
-struct Summary {
-  std::uint64_t count = 0;
-  double mean = 0, p50 = 0, p90 = 0, p99 = 0;
-};
-
-/// Mean and percentiles; reorders `values`.
-Summary summarise(std::span<double> values);
-
-/// The p-quantile with linear interpolation between order statistics (type 7 of Hyndman and Fan,
-/// The American Statistician 50, 1996; NumPy's default). Reorders `values`; NaN of nothing.
-/// REQUIRES 0 <= p <= 1.
-double quantile(std::span<double> values, double p);
 
 /// Jain's index of fairness, (sum x)^2 / (n sum x^2) (Jain, Chiu, Hawe: DEC-TR-301, 1984): 1 when
 /// all are equal, 1/n when one has everything. 1 of nothing or of zeros.

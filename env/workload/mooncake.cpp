@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kIdTokens = 512;
+constexpr std::int32_t kIdTokens = 512;
 
 /// A line of the file.
 struct Line {
@@ -79,8 +79,9 @@ std::string parse_line(std::string_view text, Line& line) {
 }  // namespace
 
 std::vector<StampedRow> parse_mooncake(std::string_view text, const std::string& path,
-                                       PromptPaths& paths, yaml::Faults& faults) {
-  PathBuilder builder(kIdTokens / kBlockTokens);
+                                       std::int32_t block_tokens, PromptPaths& paths,
+                                       yaml::Faults& faults) {
+  PathBuilder builder(kIdTokens / block_tokens);
   std::vector<StampedRow> rows;
   const std::size_t faults_before = faults.size();
   for (int number = 1; !text.empty() && faults.size() < faults_before + kMostTraceFaults;
@@ -91,7 +92,7 @@ std::vector<StampedRow> parse_mooncake(std::string_view text, const std::string&
     }
     Line line;
     std::string trouble = parse_line(line_text, line);
-    const std::int32_t blocks = line.stamped.row.prompt_tokens / kBlockTokens;
+    const std::int32_t blocks = line.stamped.row.prompt_tokens / block_tokens;
     if (trouble.empty() && !builder.add(line.ids, blocks)) {
       trouble = "hash_ids: one stood elsewhere before (expected equal ids for equal prefixes only)";
     }

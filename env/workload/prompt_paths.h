@@ -1,12 +1,12 @@
 // What prompts share: the tree of common prefixes of a workload, as runs of blocks.
 //
-// A *block* is 16 tokens. A *run* names what stands at some depths of the tree of all prompts,
-// depth being the number of blocks before; (run, depth) stands for one text of one block and all
-// before it. A *path* is what a request's prompt and output are made of: stretches of shared runs,
-// and from there on the request's own run, which nobody else's prompt can meet. Runs are named as
-// the tree grows: a request that goes on where a run ends lengthens it, one that leaves a run in
-// the middle starts another, so a conversation is a single run however often it comes back. Nothing
-// is kept a block. Immutable once built; shared by all worlds.
+// A *block* is the KV cache's unit (env/node/kv_block.h). A *run* names what stands at some depths
+// of the tree of all prompts, depth being the number of blocks before; (run, depth) stands for one
+// text of one block and all before it. A *path* is what a request's prompt and output are made of:
+// stretches of shared runs, and from there on the request's own run, which nobody else's prompt can
+// meet. Runs are named as the tree grows: a request that goes on where a run ends lengthens it, one
+// that leaves a run in the middle starts another, so a conversation is a single run however often
+// it comes back. Nothing is kept a block. Immutable once built; shared by all worlds.
 #pragma once
 
 #include <cstddef>
@@ -19,9 +19,6 @@
 #include "env/base/random.h"
 
 namespace yardmaster {
-
-/// Tokens in a block of the KV cache.
-inline constexpr std::int32_t kBlockTokens = 16;
 
 /// A run: shared ones are numbered from 0, a request's own has the top bit.
 enum class RunId : std::uint64_t {};

@@ -187,16 +187,16 @@ std::vector<StampedRow> parse_rows(std::string_view text, const std::string& pat
 
 }  // namespace
 
-Trace read_trace(const std::string& path, yaml::Faults& faults) {
+Trace read_trace(const std::string& path, std::int32_t block_tokens, yaml::Faults& faults) {
   const std::size_t faults_before = faults.size();
   const std::optional<std::string> text = read_whole(path, faults);
   if (!text) {
     return {};
   }
   Trace trace;
-  std::vector<StampedRow> stamped = text->starts_with('{')
-                                        ? parse_mooncake(*text, path, trace.paths, faults)
-                                        : parse_rows(*text, path, faults);
+  std::vector<StampedRow> stamped =
+      text->starts_with('{') ? parse_mooncake(*text, path, block_tokens, trace.paths, faults)
+                             : parse_rows(*text, path, faults);
   if (faults.size() != faults_before) {
     return {};
   }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "env/base/yaml.h"
+#include "env/config/document.h"
 #include "env/workload/prompt_paths.h"
 #include "env/workload/workload.h"
 
@@ -20,7 +20,8 @@ struct Trace {
 /// - The Azure LLM inference data set: a header `TIMESTAMP,ContextTokens,GeneratedTokens`, then
 ///   `2023-11-16 18:15:46.6805900,374,44`. A time may also be a number of seconds.
 /// - Mooncake's JSON lines, see trace_formats.h.
-/// What is wrong, with its line, goes to `faults`.
-Trace read_trace(const std::string& path, yaml::Faults& faults);
+/// Shared prefixes are told in blocks of `block_tokens`. What is wrong, with its line, goes to
+/// `faults`.
+Trace read_trace(const std::string& path, std::int32_t block_tokens, yaml::Faults& faults);
 
 }  // namespace yardmaster

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "env/base/yaml.h"
+#include "env/config/document.h"
 #include "env/workload/prompt_paths.h"
 #include "env/workload/workload.h"
 
@@ -42,8 +42,10 @@ inline std::string_view take_line(std::string_view& text) {
 
 /// Rows of Mooncake's JSON lines: one object a request with `timestamp` (ms), `input_length`,
 /// `output_length` and `hash_ids`, an id for every 512 tokens of the prompt and all before them.
-/// What they share goes to `paths`. Format: R. Qin et al., Mooncake, FAST 2025, and its repository.
+/// What they share goes to `paths`, in blocks of `block_tokens`. Format: R. Qin et al., Mooncake,
+/// FAST 2025, and its repository.
 std::vector<StampedRow> parse_mooncake(std::string_view text, const std::string& path,
-                                       PromptPaths& paths, yaml::Faults& faults);
+                                       std::int32_t block_tokens, PromptPaths& paths,
+                                       yaml::Faults& faults);
 
 }  // namespace yardmaster

@@ -45,7 +45,8 @@ double mean_latency(const Scenario& scenario, const char* ordering, std::uint64_
 }
 
 struct Comparison {
-  Interval first_come, shortest, difference;  // seconds; difference: first come - shortest, paired
+  SampleMean first_come, shortest,
+      difference;  // seconds; difference: first come - shortest, paired
   int same_digests = 0;
 };
 
@@ -59,9 +60,9 @@ Comparison compare(const Scenario& scenario) {
     difference.push_back(first_come.back() - shortest.back());
     out.same_digests += one == two ? 1 : 0;
   }
-  out.first_come = interval_of(first_come);
-  out.shortest = interval_of(shortest);
-  out.difference = interval_of(difference);
+  out.first_come = sample_mean(first_come);
+  out.shortest = sample_mean(shortest);
+  out.difference = sample_mean(difference);
   std::printf("first come %.3f +- %.3f s, shortest %.3f +- %.3f s, difference %.3f +- %.3f s\n",
               out.first_come.mean, out.first_come.half(), out.shortest.mean, out.shortest.half(),
               out.difference.mean, out.difference.half());

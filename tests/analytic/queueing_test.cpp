@@ -78,7 +78,7 @@ TEST(Queueing, OneSlotWaitsAsPollaczekAndKhinchineSay) {
   }
   const double load = kRate * services / tasks;
   const double theory = kRate * (squares / tasks) / (2 * (1 - load));
-  const Interval wait = interval_of(waits);
+  const SampleMean wait = sample_mean(waits);
   std::printf("load %.3f: wait %.3f +- %.3f ms, theory %.3f ms\n", load, wait.mean * 1e3,
               wait.half() * 1e3, theory * 1e3);
   EXPECT_NEAR(load, 0.66, 0.1);
@@ -141,7 +141,7 @@ TEST(Queueing, ConstantStepHasPoissonOccupancy) {
   }
   const auto n = static_cast<double>(samples.size());
   const double theory = kRate * kStep * (50 + 0.5);
-  const Interval occupancy = interval_of(samples);
+  const SampleMean occupancy = sample_mean(samples);
   const double dispersion = occupancy.error * occupancy.error * n / occupancy.mean;
   const auto [statistic, freedom] = chi_square(seen, theory, n);
   std::printf("occupancy %.2f +- %.2f, theory %.2f; variance / mean %.3f; chi square %.1f of %d\n",
@@ -187,7 +187,7 @@ TEST(Queueing, StepProportionalToTheBatchSharesTheNodeEqually) {
   const double load = kRate * kEntry * tokens / tasks;
   const double theory = 1 / (1 - load);
   for (std::size_t i = 0; i < kClasses; ++i) {
-    const Interval measured = interval_of(stretch[i]);
+    const SampleMean measured = sample_mean(stretch[i]);
     std::printf("load %.3f, from %d tokens: stretch %.3f +- %.3f, theory %.3f\n", load, 1000 << i,
                 measured.mean, measured.half(), theory);
     EXPECT_LT(measured.error, 0.02 * theory);

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "env/scenario/load.h"
-#include "tools/host_fit.h"
-#include "tools/measured_run.h"
+#include "tools/validation/host_fit.h"
+#include "tools/validation/measured_run.h"
 
 namespace yardmaster {
 namespace {

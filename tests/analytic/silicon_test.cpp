@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "tools/closed_loop.h"
-#include "tools/csv.h"
 #include "tools/shipped_catalogue.h"
+#include "tools/validation/closed_loop.h"
+#include "tools/validation/csv.h"
 
 namespace yardmaster::closed_loop {
 namespace {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "env/node/kv_block.h"
 #include "env/workload/trace.h"
 #include "tests/benchmark/bare_loop.h"
 
@@ -14,7 +15,7 @@ namespace {
 std::vector<bare::Arrival> read(const std::string& path) {
   yaml::Faults faults;
   std::vector<bare::Arrival> arrivals;
-  for (const TraceRow& row : read_trace(path, faults).rows) {
+  for (const TraceRow& row : read_trace(path, kBlockTokens, faults).rows) {
     arrivals.push_back({Time{} + row.arrival, row.prompt_tokens, row.output_tokens});
   }
   for (const std::string& fault : faults.lines()) {

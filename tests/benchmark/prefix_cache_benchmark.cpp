@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "env/base/random.h"
+#include "env/node/kv_block.h"
 #include "env/workload/trace.h"
 
 namespace yardmaster {
@@ -58,7 +59,7 @@ Trace mooncake() {
       data != nullptr ? data : std::string(YARDMASTER_SOURCE_DIR) + "/../shared/data";
   const std::string path = folder + "/traces/mooncake_conversation.jsonl.gz";
   yaml::Faults faults;
-  return std::filesystem::exists(path) ? read_trace(path, faults) : Trace{};
+  return std::filesystem::exists(path) ? read_trace(path, kBlockTokens, faults) : Trace{};
 }
 
 /// Eight nodes with the caches and the requests that run there.

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tests/reference/slow_node.h"
-#include "tools/recording.h"
+#include "tools/validation/recording.h"
 
 namespace yardmaster::reference {
 

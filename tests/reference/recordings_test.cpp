@@ -55,7 +55,7 @@ TEST_P(Recordings, NodePlansEveryRecordedStepAsVllmDid) {
     GTEST_SKIP() << "no recordings under " << data_folder();
   }
   for (const RecordedCase& c : recorded) {
-    const Replay node = replay(c);
+    const ReplayedCase node = replay(c);
     expect_as_recorded(c, node.steps, node.outcomes);
     if (HasFatalFailure()) {
       return;

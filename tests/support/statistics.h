@@ -8,7 +8,7 @@
 namespace yardmaster {
 
 /// Mean of independent values and its standard error.
-struct Interval {
+struct SampleMean {
   double mean = 0, error = 0;
   std::size_t count = 0;
 
@@ -20,8 +20,8 @@ struct Interval {
   }
 };
 
-inline Interval interval_of(const std::vector<double>& values) {
-  Interval out;
+inline SampleMean sample_mean(const std::vector<double>& values) {
+  SampleMean out;
   out.count = values.size();
   for (const double v : values) {
     out.mean += v / static_cast<double>(values.size());

@@ -12,10 +12,10 @@
 #include "env/scenario/load.h"
 #include "tests/unit/hardware/specimens.h"
 #include "tools/command.h"
-#include "tools/csv.h"
-#include "tools/host_fit.h"
-#include "tools/measured_run.h"
-#include "tools/profile_fit.h"
+#include "tools/validation/csv.h"
+#include "tools/validation/host_fit.h"
+#include "tools/validation/measured_run.h"
+#include "tools/validation/profile_fit.h"
 
 namespace yardmaster {
 namespace {

@@ -1,5 +1,5 @@
 // Are published runs read as what they are, and replayed as loops?
-#include "tools/closed_loop.h"
+#include "tools/validation/closed_loop.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Are tables read as they were meant, and refused with the line where they were not?
-#include "tools/csv.h"
+#include "tools/validation/csv.h"
 
 #include <gtest/gtest.h>
 

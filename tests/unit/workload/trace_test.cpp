@@ -1,5 +1,6 @@
 // Reading traces: formats, order, and faults with their lines.
 #include "env/workload/trace.h"
+#include "env/node/kv_block.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -25,7 +26,7 @@ class TraceFile : public testing::Test {
 
   std::vector<TraceRow> read(const std::string& text) {
     std::ofstream(path_, std::ios::binary) << text;
-    trace_ = read_trace(path_, faults_);
+    trace_ = read_trace(path_, kBlockTokens, faults_);
     return trace_.rows;
   }
   Lines faults_of(const std::string& text) {
@@ -75,7 +76,7 @@ TEST_F(TraceFile, GzippedFilesReadAlike) {
   const gzFile out = gzopen(path_.c_str(), "wb");
   gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
   gzclose(out);
-  const auto rows = read_trace(path_, faults_).rows;
+  const auto rows = read_trace(path_, kBlockTokens, faults_).rows;
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[1].prompt_tokens, 20);
 }
@@ -89,7 +90,7 @@ TEST_F(TraceFile, CutOffGzipIsAFault) {
   gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
   gzclose(out);
   std::filesystem::resize_file(path_, std::filesystem::file_size(path_) / 2);
-  EXPECT_TRUE(read_trace(path_, faults_).rows.empty());
+  EXPECT_TRUE(read_trace(path_, kBlockTokens, faults_).rows.empty());
   EXPECT_EQ(faults_.lines(), Lines{path_ + ": cannot be read: the gzip file is cut off"});
 }
 
@@ -180,7 +181,7 @@ TEST_F(TraceFile, MooncakeFaultsHaveTheirLines) {
 }
 
 TEST_F(TraceFile, MissingFileIsAFault) {
-  EXPECT_TRUE(read_trace("no/such.csv", faults_).rows.empty());
+  EXPECT_TRUE(read_trace("no/such.csv", kBlockTokens, faults_).rows.empty());
   EXPECT_EQ(faults_.lines(), Lines{"no/such.csv: cannot be read: No such file or directory"});
 }
 
@@ -193,7 +194,7 @@ TEST(AzureTrace, HourOfConversationsReadsWhole) {
     GTEST_SKIP() << "no " << path;
   }
   yaml::Faults faults;
-  const auto rows = read_trace(path, faults).rows;
+  const auto rows = read_trace(path, kBlockTokens, faults).rows;
   EXPECT_EQ(faults.lines(), Lines{});
   ASSERT_EQ(rows.size(), 19'366U);
   std::int64_t prompts = 0, outputs = 0;
@@ -216,7 +217,7 @@ TEST(MooncakeTrace, RunsOfTheConversationsAreFound) {
     GTEST_SKIP() << "no " << path;
   }
   yaml::Faults faults;
-  const Trace trace = read_trace(path, faults);
+  const Trace trace = read_trace(path, kBlockTokens, faults);
   EXPECT_EQ(faults.lines(), Lines{});
   ASSERT_EQ(trace.rows.size(), 12'031U);
   // Counted by a script of its own: texts that two requests or more have, in chains.

@@ -1,4 +1,4 @@
-#include "tools/profile_fit.h"
+#include "tools/validation/profile_fit.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "env/hardware/catalogue.h"
 #include "env/hardware/step_table.h"
 #include "tools/command.h"
-#include "tools/csv.h"
+#include "tools/validation/csv.h"
 
 namespace yardmaster {
 namespace {

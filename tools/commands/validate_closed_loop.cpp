@@ -6,11 +6,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "tools/closed_loop.h"
 #include "tools/command.h"
 #include "tools/progress.h"
 #include "tools/shipped_catalogue.h"
 #include "tools/table.h"
+#include "tools/validation/closed_loop.h"
 
 namespace yardmaster {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/recording.h"
+#include "tools/validation/recording.h"
 
 #include <fmt/format.h>
 #include <zlib.h>
@@ -176,7 +176,7 @@ void expand(const PlannedSegment& segment, const NodeSettings& settings,
 }
 
 /// Tokens as far as the steps sampled them, for requests that may never finish.
-void count_tokens(const RecordedCase& c, Replay& replay) {
+void count_tokens(const RecordedCase& c, ReplayedCase& replay) {
   for (const RecordedStep& step : replay.steps) {
     for (const PlannedEntry& e : step.entries) {
       const RecordedRequest& request = c.requests[index(e.task)];
@@ -242,7 +242,7 @@ PromptPaths paths_of(const RecordedCase& c) {
   return builder.build();
 }
 
-Replay replay(const RecordedCase& c) {
+ReplayedCase replay(const RecordedCase& c) {
   constexpr std::int64_t kStepsBeyond = 16;
   NodeTables tables(c.requests.size());
   Piecewise<Request>& requests = tables.requests;
@@ -264,7 +264,7 @@ Replay replay(const RecordedCase& c) {
     requests[i].mark = sent.arrival;
     node.deliver(context, static_cast<TaskSlot>(i), sent.arrival);
   }
-  Replay result;
+  ReplayedCase result;
   std::vector<NodeOutput> outputs;
   const auto most = static_cast<std::int64_t>(c.steps.size()) + kStepsBeyond;
   for (Time next = std::min(node.next_output(), node.next_plan());

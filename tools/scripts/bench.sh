@@ -3,7 +3,7 @@
 # does the least that can be done. Prints the best of several runs of each, taken in turn, each in a
 # process of its own, and their ratio.
 #
-#   tools/bench.sh TRACE [RUNS]     TRACE: an Azure CSV, plain or gzipped
+#   tools/scripts/bench.sh TRACE [RUNS]     TRACE: an Azure CSV, plain or gzipped
 #
 # Exit code 1 when the ratio is below a third.
 set -euo pipefail
@@ -17,7 +17,7 @@ if [[ ! -r $1 || ! -f $1 ]]; then
 fi
 trace=$(realpath "$1")
 runs=${2:-25}
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 cmake --preset release >/dev/null
 cmake --build --preset release --target yardmaster bare_loop >/dev/null

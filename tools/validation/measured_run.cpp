@@ -1,4 +1,4 @@
-#include "tools/measured_run.h"
+#include "tools/validation/measured_run.h"
 
 #include <fmt/format.h>
 
@@ -9,9 +9,10 @@
 #include <cstdio>
 #include <limits>
 
+#include "env/base/statistics.h"
 #include "env/node/node.h"
 #include "tools/command.h"
-#include "tools/csv.h"
+#include "tools/validation/csv.h"
 
 namespace yardmaster {
 namespace {
@@ -21,14 +22,6 @@ constexpr double kLongestRun = 1e6;   // seconds
 constexpr double kDoubtfulTpot = 10;  // seconds a token: are these milliseconds?
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kEndToEnd = 3;  // measures that errors are taken of: the first so many
-
-/// Linear interpolation between order statistics, as everywhere in results.
-double percentile(const std::vector<double>& sorted, double p) {
-  const double place = p * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<std::size_t>(place);
-  const std::size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (sorted[high] - sorted[low]) * (place - static_cast<double>(low));
-}
 
 void check_request(const Served& r) {
   if (r.prompt_tokens < 1 || r.output_tokens < 1) {
@@ -214,12 +207,9 @@ ServedTable statistics_of(const std::vector<Served>& run) {
       table[m].fill(kMissing);
       continue;
     }
-    std::sort(values.begin(), values.end());
-    for (const double value : values) {
-      table[m][0] += value / static_cast<double>(values.size());
-    }
+    table[m][0] = mean(values);
     for (std::size_t p = 0; p < kPercentiles.size(); ++p) {
-      table[m][p + 1] = percentile(values, kPercentiles[p]);
+      table[m][p + 1] = quantile(values, kPercentiles[p]);
     }
   }
   return table;

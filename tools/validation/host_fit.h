@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "env/scenario/scenario.h"
-#include "tools/measured_run.h"
+#include "tools/validation/measured_run.h"
 
 namespace yardmaster {
 

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "tools/command.h"
-#include "tools/measured_run.h"
+#include "tools/validation/measured_run.h"
 
 namespace yardmaster {
 namespace {

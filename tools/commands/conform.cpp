@@ -7,7 +7,7 @@
 
 #include "env/base/check.h"
 #include "tools/command.h"
-#include "tools/recording.h"
+#include "tools/validation/recording.h"
 
 namespace yardmaster {
 namespace {
@@ -96,7 +96,7 @@ std::int64_t equal_times(const RequestOutcome& a, const RequestOutcome& b) {
          static_cast<std::int64_t>(a.last_token == b.last_token);
 }
 
-void compare_steps(const RecordedCase& c, const Replay& got, Agreement& agreement,
+void compare_steps(const RecordedCase& c, const ReplayedCase& got, Agreement& agreement,
                    std::string& first) {
   for (std::size_t i = 0; i < std::max(c.steps.size(), got.steps.size()); ++i) {
     const RecordedStep* want = i < c.steps.size() ? &c.steps[i] : nullptr;
@@ -114,7 +114,7 @@ void compare_steps(const RecordedCase& c, const Replay& got, Agreement& agreemen
   }
 }
 
-void compare_requests(const RecordedCase& c, const Replay& got, Agreement& agreement,
+void compare_requests(const RecordedCase& c, const ReplayedCase& got, Agreement& agreement,
                       std::string& first) {
   for (std::size_t i = 0; i < c.requests.size(); ++i) {
     const RequestOutcome& want = c.requests[i].outcome;
@@ -128,7 +128,7 @@ void compare_requests(const RecordedCase& c, const Replay& got, Agreement& agree
 }
 
 /// Compares; `first` gets the first difference in full.
-Agreement compare(const RecordedCase& c, const Replay& got, std::string& first) {
+Agreement compare(const RecordedCase& c, const ReplayedCase& got, std::string& first) {
   Agreement agreement;
   agreement.cases = 1;
   agreement.steps = static_cast<std::int64_t>(std::max(c.steps.size(), got.steps.size()));
@@ -141,7 +141,7 @@ Agreement compare(const RecordedCase& c, const Replay& got, std::string& first) 
 }
 
 /// A case that the node fails in is one that does not agree; the others are still to be replayed.
-Replay replay_all_the_same(const RecordedCase& c, std::string& first) {
+ReplayedCase replay_all_the_same(const RecordedCase& c, std::string& first) {
   try {
     return replay(c);
   } catch (const InternalFault& fault) {

@@ -1,296 +1,17 @@
-// The typed half of the reader: values, units, ranges, and the reference.
+#include "env/config/section.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <type_traits>
 
-#include "env/base/yaml.h"
+#include "env/config/suggestion.h"
 
 namespace yardmaster::yaml {
 
 namespace {
 
-struct UnitWord {
-  std::string_view word;
-  double factor;  // of the SI unit
-};
-
-constexpr std::array kDurationUnits = {
-    UnitWord{"ps", 1e0}, UnitWord{"ns", 1e3},    UnitWord{"us", 1e6},    UnitWord{"ms", 1e9},
-    UnitWord{"s", 1e12}, UnitWord{"min", 60e12}, UnitWord{"h", 3600e12}, UnitWord{"d", 86400e12},
-};
-constexpr std::array kByteUnits = {
-    UnitWord{"B", 1.0},
-    UnitWord{"KB", 1e3},
-    UnitWord{"KiB", 1024.0},
-    UnitWord{"MB", 1e6},
-    UnitWord{"MiB", 1048576.0},
-    UnitWord{"GB", 1e9},
-    UnitWord{"GiB", 1073741824.0},
-    UnitWord{"TB", 1e12},
-    UnitWord{"TiB", 1099511627776.0},
-};
-constexpr std::array kRateUnits = {UnitWord{"/s", 1.0}, UnitWord{"/min", 1.0 / 60},
-                                   UnitWord{"/h", 1.0 / 3600}};
-constexpr std::array kBandwidthUnits = {
-    UnitWord{"B/s", 1.0},
-    UnitWord{"KB/s", 1e3},
-    UnitWord{"KiB/s", 1024.0},
-    UnitWord{"MB/s", 1e6},
-    UnitWord{"MiB/s", 1048576.0},
-    UnitWord{"GB/s", 1e9},
-    UnitWord{"GiB/s", 1073741824.0},
-    UnitWord{"TB/s", 1e12},
-    UnitWord{"Mbit/s", 125e3},
-    UnitWord{"Gbit/s", 125e6},
-};
-constexpr std::array kFlopsUnits = {UnitWord{"FLOP/s", 1.0}, UnitWord{"GFLOP/s", 1e9},
-                                    UnitWord{"TFLOP/s", 1e12}, UnitWord{"PFLOP/s", 1e15}};
-constexpr std::array kPowerUnits = {UnitWord{"W", 1.0}, UnitWord{"kW", 1e3}};
-constexpr std::array kPriceUnits = {UnitWord{"USD/h", 1.0}};
-
-std::span<const UnitWord> units_of(Unit unit) {
-  switch (unit) {
-    case Unit::duration:
-      return kDurationUnits;
-    case Unit::bytes:
-      return kByteUnits;
-    case Unit::rate:
-      return kRateUnits;
-    case Unit::bandwidth:
-      return kBandwidthUnits;
-    case Unit::flops:
-      return kFlopsUnits;
-    case Unit::power:
-      return kPowerUnits;
-    case Unit::price:
-      return kPriceUnits;
-  }
-  return {};
-}
-
-std::string_view name_of(Unit unit) {
-  constexpr std::array<std::string_view, 7> kNames = {
-      "duration", "amount of memory", "rate", "bandwidth", "FLOP rate", "power", "price"};
-  return kNames[static_cast<std::size_t>(unit)];
-}
-
-std::string unit_list(Unit unit) {
-  std::string text;
-  for (const UnitWord& u : units_of(unit)) {
-    text.append(text.empty() ? "" : ", ").append(u.word);
-  }
-  return text;
-}
-
-/// The shortest digits that read back to the same bits; without an exponent where that is readable.
-std::string shortest(double value) {
-  std::array<char, 64> buffer{};
-  char* const last = buffer.data() + buffer.size();
-  const bool readable = value == 0 || (std::abs(value) >= 1e-6 && std::abs(value) < 1e16);
-  const auto [end, error] =
-      readable ? std::to_chars(buffer.data(), last, value, std::chars_format::fixed)
-               : std::to_chars(buffer.data(), last, value);
-  return {buffer.data(), end};
-}
-
 std::string quote(std::string_view text) { return "\"" + std::string(text) + "\""; }
-
-/// A finite number at the start of `text`; the rest stays in `text`.
-std::optional<double> leading_number(std::string_view& text) {
-  const std::size_t sign = text.starts_with('-') ? 1 : 0;
-  if (text.size() <= sign || (text[sign] != '.' && (text[sign] < '0' || text[sign] > '9'))) {
-    return std::nullopt;  // from_chars would take "inf" and "nan"
-  }
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{}) {
-    return std::nullopt;
-  }
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  return value;
-}
-
-struct Parsed {
-  double value = 0;     // in SI (a duration: in ps)
-  std::string trouble;  // empty when good
-  double factor = 1;    // of the unit
-};
-
-Parsed parse_quantity(std::string_view text, Unit unit) {
-  const std::string whole(text);
-  const std::optional<double> number = leading_number(text);
-  const std::string units = unit_list(unit);
-  if (!number) {
-    return {0, quote(whole) + " is no " + std::string(name_of(unit)) +
-                   "; write a number and one of " + units};
-  }
-  const std::size_t first = text.find_first_not_of(' ');
-  if (first == std::string_view::npos) {
-    return {0, quote(whole) + " has no unit; write one of " + units};
-  }
-  text.remove_prefix(first);
-  for (const UnitWord& u : units_of(unit)) {
-    if (text == u.word) {
-      return {*number * u.factor, {}, u.factor};
-    }
-  }
-  return {0, quote(whole) + " has an unknown unit " + quote(text) + "; write one of " + units};
-}
-
-/// What a type is called, how it is read and how it is written.
-template <class T>
-struct Codec;
-
-template <>
-struct Codec<bool> {
-  static std::string type() { return "true or false"; }
-  static std::string read(const Node& node, bool& value) {
-    if (node.scalar != "true" && node.scalar != "false") {
-      return "expected true or false, found " + quote(node.scalar);
-    }
-    value = node.scalar == "true";
-    return {};
-  }
-  static std::string write(bool value) { return value ? "true" : "false"; }
-};
-
-template <>
-struct Codec<std::int64_t> {
-  static std::string type() { return "whole number"; }
-  static std::string read(const Node& node, std::int64_t& value) {
-    const char* const end = node.scalar.data() + node.scalar.size();
-    if (const auto [at, error] = std::from_chars(node.scalar.data(), end, value);
-        !node.quoted && error == std::errc{} && at == end) {
-      return {};
-    }
-    std::string_view rest = node.scalar;
-    const std::optional<double> number = leading_number(rest);
-    if (node.quoted || !number || !rest.empty()) {
-      return "expected a whole number, found " + quote(node.scalar);
-    }
-    if (*number != std::floor(*number) || std::abs(*number) > 9e15) {
-      return node.scalar + " is not a whole number";
-    }
-    value = static_cast<std::int64_t>(*number);  // 1e6
-    return {};
-  }
-  static std::string write(std::int64_t value) { return std::to_string(value); }
-};
-
-template <>
-struct Codec<std::int32_t> {
-  static std::string type() { return Codec<std::int64_t>::type(); }
-  static std::string read(const Node& node, std::int32_t& value) {
-    std::int64_t wide = 0;
-    std::string trouble = Codec<std::int64_t>::read(node, wide);
-    value = static_cast<std::int32_t>(wide);
-    if (trouble.empty() && value != wide) {
-      trouble = node.scalar + " is too large";
-    }
-    return trouble;
-  }
-  static std::string write(std::int32_t value) { return std::to_string(value); }
-};
-
-template <>
-struct Codec<double> {
-  static std::string type() { return "number"; }
-  static std::string read(const Node& node, double& value) {
-    std::string_view rest = node.scalar;
-    const std::optional<double> number = leading_number(rest);
-    if (node.quoted || !number || !rest.empty()) {
-      return "expected a number, found " + quote(node.scalar);
-    }
-    value = *number;
-    return {};
-  }
-  static std::string write(double value) { return shortest(value); }
-};
-
-template <>
-struct Codec<std::string> {
-  static std::string type() { return "text"; }
-  static std::string read(const Node& node, std::string& value) {
-    value = node.scalar;
-    return value.empty() ? "expected a text, found none" : "";
-  }
-  static std::string write(const std::string& value) { return value; }
-};
-
-template <>
-struct Codec<Duration> {
-  static std::string type() { return "duration"; }
-  static std::string read(const Node& node, Duration& value) {
-    const Parsed parsed = parse_quantity(node.scalar, Unit::duration);
-    if (!parsed.trouble.empty()) {
-      return parsed.trouble;
-    }
-    if (parsed.value < 0 || parsed.value > static_cast<double>(kLongestDuration.ps)) {
-      return node.scalar + " is out of range (expected 0 s to 50 d)";
-    }
-    value = {static_cast<std::int64_t>(std::floor(parsed.value + 0.5))};
-    std::int64_t whole = 0;  // exact beyond 2^53 ps, too
-    const char* const last = node.scalar.data() + node.scalar.size();
-    if (const auto [end, error] = std::from_chars(node.scalar.data(), last, whole);
-        error == std::errc{} && *end != '.' && *end != 'e' && *end != 'E') {
-      value = {whole * static_cast<std::int64_t>(parsed.factor)};
-    }
-    return {};
-  }
-  /// In the largest unit that reads back to the same picoseconds; minutes and more only as whole
-  /// numbers.
-  static std::string write(Duration value) {
-    if (value.ps == 0) {
-      return "0 s";
-    }
-    for (std::size_t i = kDurationUnits.size(); i-- > 0;) {
-      const UnitWord& unit = kDurationUnits[i];
-      const double number = static_cast<double>(value.ps) / unit.factor;
-      const bool plain =
-          unit.factor <= static_cast<double>(kPsPerSecond)
-              ? number >= 1
-              : number == std::floor(number) && number >= (unit.word == "min" ? 2 : 1);
-      Node node;
-      node.scalar = shortest(number) + " " + std::string(unit.word);
-      Duration back;
-      if (plain && read(node, back).empty() && back == value) {
-        return node.scalar;
-      }
-    }
-    return std::to_string(value.ps) + " ps";
-  }
-};
-
-template <Unit U>
-struct Codec<Quantity<U>> {
-  static std::string type() { return std::string(name_of(U)); }
-  static std::string read(const Node& node, Quantity<U>& value) {
-    const Parsed parsed = parse_quantity(node.scalar, U);
-    if (!parsed.trouble.empty()) {
-      return parsed.trouble;
-    }
-    if (!(parsed.value >= 0 && parsed.value < 1e300)) {
-      return node.scalar + " is out of range (expected at least 0)";
-    }
-    value.value = parsed.value;
-    return {};
-  }
-  /// The shortest text among the units that reads back to the same bits.
-  static std::string write(Quantity<U> value) {
-    std::string best;
-    for (const UnitWord& u : units_of(U)) {
-      const std::string number = shortest(value.value / u.factor);
-      double back = 0;
-      std::from_chars(number.data(), number.data() + number.size(), back);
-      if (back * u.factor == value.value && (best.empty() || number.size() < best.find(' '))) {
-        best = number + " " + std::string(u.word);
-      }
-    }
-    return best;  // the unit itself always reads back
-  }
-};
 
 template <class T>
 std::string range_text(const Field<T>& field) {
@@ -327,34 +48,6 @@ const Node& empty_map() {
     return node;
   }();
   return map;
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), lower);
-  return result;
-}
-
-/// Edits (insert, drop, change, swap of neighbours) that make one word of the other, case ignored.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) {
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) {
-        d[i][j] = i + j;
-        continue;
-      }
-      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (same ? 0 : 1)});
-      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-          lower(a[i - 2]) == lower(b[j - 1])) {
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return d[a.size()][b.size()];
 }
 
 /// A range `1000..1019` as its whole numbers; nothing when it is not one.
@@ -400,31 +93,6 @@ std::vector<std::string> list_texts(const std::vector<T>& values) {
 }
 
 }  // namespace
-
-std::string nearest(std::string_view word, std::span<const std::string> known) {
-  std::string best;
-  std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
-  for (const std::string& candidate : known) {
-    const bool inside =
-        word.size() >= 3 && lower_case(candidate).find(lower_case(word)) != std::string::npos;
-    const std::size_t d = inside ? 1 : distance(word, candidate);
-    if (d < least) {
-      least = d;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-std::string did_you_mean(std::string_view word, std::span<const std::string> known) {
-  const std::string best = nearest(word, known);
-  std::string text = best.empty() ? "" : "; did you mean " + quote(best) + "?";
-  text += best.empty() ? "; known: " : " (known: ";
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    text += (i == 0 ? "" : ", ") + known[i];
-  }
-  return text + (best.empty() ? "" : ")");
-}
 
 Section::Section(const Node& map, Faults& faults, std::vector<Declaration>* declarations)
     : Section(map, "", faults, declarations) {}
@@ -738,16 +406,10 @@ Node list_node(const std::vector<T>& values) {
   return items;
 }
 
-template <class T>
-std::string format(const T& value) {
-  return Codec<T>::write(value);
-}
-
-#define YARDMASTER_YAML_TYPE(T)                                  \
-  template T Section::get<T>(const Field<T>&);                   \
-  template std::optional<T> Section::find<T>(const Field<T>&);   \
-  template void Section::resolve<T>(std::string_view, const T&); \
-  template std::string format<T>(const T&);
+#define YARDMASTER_YAML_TYPE(T)                                \
+  template T Section::get<T>(const Field<T>&);                 \
+  template std::optional<T> Section::find<T>(const Field<T>&); \
+  template void Section::resolve<T>(std::string_view, const T&);
 YARDMASTER_YAML_TYPE(bool)
 YARDMASTER_YAML_TYPE(std::int32_t)
 YARDMASTER_YAML_TYPE(std::int64_t)

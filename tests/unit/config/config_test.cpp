@@ -1,6 +1,8 @@
 // The reader: every kind of fault with its place and words, verbatim; overrides; and what it
 // writes.
-#include "env/base/yaml.h"
+#include "env/config/document.h"
+#include "env/config/section.h"
+#include "env/config/suggestion.h"
 
 #include <gtest/gtest.h>
 

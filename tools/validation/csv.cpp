@@ -1,4 +1,4 @@
-#include "tools/csv.h"
+#include "tools/validation/csv.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,4 +1,4 @@
-#include "env/base/yaml.h"
+#include "env/config/document.h"
 
 #include <yaml-cpp/yaml.h>
 
@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <tuple>
 

@@ -1,102 +1,23 @@
-// The reader of YAML, and the only user of yaml-cpp (this header is free of it).
+// Typed reading of a YAML tree.
 //
-// A file becomes a tree of Nodes that know their places. A Section reads one map of it by typed
-// declarations: each call of get() states key, type, default, range and a sentence of
-// documentation. The same call checks the value, records it for the resolved text, and, when
-// describing, becomes a row of the reference. Nothing throws: faults are collected, all of them,
-// with their places.
+// A Section reads one map by typed declarations: each call of get() states key, type, default,
+// range and a sentence of documentation. The same call checks the value, records it for the
+// resolved text, and, when describing, becomes a row of the reference.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "env/base/units.h"
+#include "env/config/document.h"
+#include "env/config/quantity.h"
 
 namespace yardmaster::yaml {
-
-/// Where something stands. `source` is a file, or the `--set` that brought it; lines count from 1,
-/// and 0 means the whole source.
-struct Place {
-  std::string source;
-  int line = 0, column = 0;
-};
-
-struct Entry;
-
-/// A value of the tree: a plain struct, copied by value.
-struct Node {
-  enum class Kind : std::uint8_t { null, scalar, list, map };
-  Kind kind = Kind::null;
-  bool quoted = false;  // scalar: it was in quotes, so it is text
-  Place place;
-  std::string scalar;
-  std::vector<Node> items;     // list
-  std::vector<Entry> entries;  // map, in the order of the file; keys are unique
-};
-
-/// One `key: value` of a map.
-struct Entry {
-  std::string key;
-  Place place;
-  Node value;
-};
-
-/// The entry's value; null when the map has no such key.
-const Node* find(const Node& map, std::string_view key);
-
-/// Everything that is wrong with the input, one line a fault.
-class Faults {
- public:
-  void add(const Place&, std::string_view path, std::string_view message);
-  [[nodiscard]] bool empty() const { return faults_.empty(); }
-  [[nodiscard]] std::size_t size() const { return faults_.size(); }
-  /// `source:line:column: path: message`, ordered by place.
-  [[nodiscard]] std::vector<std::string> lines() const;
-
- private:
-  struct Fault {
-    Place place;
-    std::string text;
-  };
-  std::vector<Fault> faults_;
-};
-
-/// The tree of a text; `source` names it in faults. Refuses duplicate keys, merge keys, a second
-/// document, aliases that refer to themselves, and trees of more than 100,000 values.
-Node parse(const std::string& text, const std::string& source, Faults&);
-/// The tree of a file.
-Node parse_file(const std::string& path, Faults&);
-/// Sets `path` (`a.b.0.c` or `a.b[0].c`) to a value given as YAML, creating sections on the way.
-void override_value(Node& root, const std::string& path, const std::string& value, Faults&);
-/// The tree as YAML text, which parse() reads back.
-std::string emit(const Node&);
-
-/// The known word nearest to a misspelt one; empty when none is near.
-std::string nearest(std::string_view word, std::span<const std::string> known);
-/// `; did you mean "x"? (known: x, y, z)`, to end a message about an unknown word.
-std::string did_you_mean(std::string_view word, std::span<const std::string> known);
-
-/// What a quantity measures. Its value is in SI: bytes, 1/s, bytes/s, FLOP/s, W; prices in USD/h.
-enum class Unit : std::uint8_t { duration, bytes, rate, bandwidth, flops, power, price };
-
-/// A quantity other than a Duration, in its SI unit.
-template <Unit U>
-struct Quantity {
-  double value = 0;
-  constexpr auto operator<=>(const Quantity&) const = default;
-};
-using Bytes = Quantity<Unit::bytes>;
-using PerSecond = Quantity<Unit::rate>;
-using BytesPerSecond = Quantity<Unit::bandwidth>;
-using FlopPerSecond = Quantity<Unit::flops>;
-using Watts = Quantity<Unit::power>;
-using UsdPerHour = Quantity<Unit::price>;
 
 /// A condition under which a key may be written.
 struct Only {
@@ -217,10 +138,6 @@ class Section {
   std::vector<std::string> known_;
   Node resolved_;
 };
-
-/// A value as the reader reads it back to the same bits: `100 ms`, `0.7`.
-template <class T>
-std::string format(const T& value);
 
 /// A list as the reader reads it back; stretches of whole numbers as ranges.
 template <class T>

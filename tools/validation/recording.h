@@ -60,7 +60,7 @@ struct RecordedCase {
 void read_recordings(const std::string& path, const std::function<void(const RecordedCase&)>& use);
 
 /// What the node decides of the case: the same form, from its own plans.
-struct Replay {
+struct ReplayedCase {
   std::vector<RecordedStep> steps;
   std::vector<RequestOutcome> outcomes;
 };
@@ -69,6 +69,6 @@ struct Replay {
 PromptPaths paths_of(const RecordedCase&);
 
 /// Runs the case through a Node. Gives up some steps after the recorded ones.
-Replay replay(const RecordedCase&);
+ReplayedCase replay(const RecordedCase&);
 
 }  // namespace yardmaster

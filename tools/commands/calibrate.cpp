@@ -15,12 +15,12 @@
 #include <system_error>
 #include <utility>
 
-#include "env/base/yaml.h"
+#include "env/config/document.h"
 #include "env/hardware/catalogue.h"
 #include "tools/command.h"
-#include "tools/host_fit.h"
-#include "tools/profile_fit.h"
 #include "tools/shipped_catalogue.h"
+#include "tools/validation/host_fit.h"
+#include "tools/validation/profile_fit.h"
 
 namespace yardmaster {
 namespace {

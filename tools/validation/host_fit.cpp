@@ -1,4 +1,4 @@
-#include "tools/host_fit.h"
+#include "tools/validation/host_fit.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "tools/closed_loop.h"
+#include "tools/validation/closed_loop.h"
 
 #include <fmt/format.h>
 
@@ -9,12 +9,11 @@
 
 #include "env/base/check.h"
 #include "env/base/random.h"
+#include "env/base/statistics.h"
 #include "env/node/node.h"
-#include "env/simulation/metrics.h"
-#include "results/statistics.h"
 #include "tools/command.h"
-#include "tools/csv.h"
 #include "tools/shipped_catalogue.h"
+#include "tools/validation/csv.h"
 
 namespace yardmaster::closed_loop {
 namespace {
