@@ -29,8 +29,9 @@ void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now)
   r.state = RequestState::mailbox;
   r.delivered = at;
   r.arrival_number = arrivals_++;
-  if (r.stop_token && r.prompt_tokens + r.output_tokens >= context.settings.max_model_len) {
-    r.stop_token = false;  // that end can be foreseen
+  if (r.spec.stop_token &&
+      r.spec.prompt_tokens + r.spec.output_tokens >= context.settings.max_model_len) {
+    r.spec.stop_token = false;  // that end can be foreseen
   }
   mailbox_.insert_sorted({task, at},
                          [](const Delivery& a, const Delivery& b) { return a.at > b.at; });
@@ -82,7 +83,7 @@ bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
     mailbox_.remove_if([&](const Delivery& d) { return d.task == task; });
   } else if (r.state == RequestState::waiting) {
     waiting_.remove_if([&](TaskSlot t) { return t == task; });
-    waiting_tokens_ -= r.prompt_tokens + r.produced;
+    waiting_tokens_ -= r.spec.prompt_tokens + r.produced;
     // A preempted one may still have its first token on the way.
     outputs_.remove_if([&](const NodeOutput& o) {
       if (o.task == task) {
@@ -191,19 +192,19 @@ NodeLoad Node::load(const NodeContext& context, Time at) const {
   load.prefill_tokens = waiting_tokens_;
   for (std::size_t i = 0; i < mailbox_.size() && mailbox_[i].at < at; ++i) {
     ++load.waiting;
-    load.prefill_tokens += requests[index(mailbox_[i].task)].prompt_tokens;
+    load.prefill_tokens += requests[index(mailbox_[i].task)].spec.prompt_tokens;
   }
   if (prefilling_ != kNoTask) {
     const Request& r = requests[index(prefilling_)];
     const auto computed = static_cast<std::int32_t>(r.computed + chunk_tokens_ * begun);
     used += blocks_for(computed) - blocks_for(r.computed);
-    load.prefill_tokens += r.prompt_tokens + r.produced - computed;
+    load.prefill_tokens += r.spec.prompt_tokens + r.produced - computed;
   }
   for (TaskSlot t = irregular_ ? first_running_ : kNoTask; t != kNoTask;
        t = context.tables.links[index(t)].next) {
     const Request& r = requests[index(t)];
     if (r.state == RequestState::prefilling) {
-      load.prefill_tokens += r.prompt_tokens + r.produced - r.computed;
+      load.prefill_tokens += r.spec.prompt_tokens + r.produced - r.computed;
     }
   }
   load.used_blocks = static_cast<std::int32_t>(used);
@@ -226,19 +227,19 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
     const bool has_end = r.state == RequestState::decoding || r.state == RequestState::joining;
     if (has_end && r.finish_step >= first_open) {
       const std::int64_t moved =
-          std::max(r.finish_step + output_tokens[index(t)] - r.output_tokens, first_open);
-      r.output_tokens += static_cast<std::int32_t>(moved - r.finish_step);
+          std::max(r.finish_step + output_tokens[index(t)] - r.spec.output_tokens, first_open);
+      r.spec.output_tokens += static_cast<std::int32_t>(moved - r.finish_step);
       r.finish_step = moved;
     } else if (r.state == RequestState::prefilling || r.state == RequestState::stalled) {
-      r.output_tokens = std::max(output_tokens[index(t)], r.produced + 1);
+      r.spec.output_tokens = std::max(output_tokens[index(t)], r.produced + 1);
     }
   }
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
     Request& r = context.tables.requests[index(waiting_[i])];
-    r.output_tokens = std::max(output_tokens[index(waiting_[i])], r.produced + 1);
+    r.spec.output_tokens = std::max(output_tokens[index(waiting_[i])], r.produced + 1);
   }
   for (std::size_t i = 0; i < mailbox_.size(); ++i) {
-    context.tables.requests[index(mailbox_[i].task)].output_tokens =
+    context.tables.requests[index(mailbox_[i].task)].spec.output_tokens =
         output_tokens[index(mailbox_[i].task)];
   }
   by_finish_.reset_steps([&](TaskSlot t) { return context.tables.requests[index(t)].finish_step; });

@@ -11,13 +11,13 @@
 namespace yardmaster {
 
 PromptPath Node::path_of(const NodeContext& context, const Request& r) {
-  return context.tables.paths == nullptr ? PromptPath{{}, own_run(r.address)}
-                                         : context.tables.paths->path(r.path, r.address);
+  return context.tables.paths == nullptr ? PromptPath{{}, own_run(r.spec.address)}
+                                         : context.tables.paths->path(r.spec.path, r.spec.address);
 }
 
 // Never the whole sequence: at least one token is computed.
 Node::Prefix Node::find_prefix(const NodeContext& context, const Request& r) const {
-  const std::int32_t tokens = r.prompt_tokens + r.produced;
+  const std::int32_t tokens = r.spec.prompt_tokens + r.produced;
   const PrefixHit hit = cache_.lookup(path_of(context, r), (tokens - 1) / kBlockTokens);
   return {hit.blocks * kBlockTokens, hit.blocks, hit.idle};
 }
@@ -31,7 +31,7 @@ void Node::hold_prefix(const NodeContext& context, TaskSlot task, const Prefix& 
   r.computed = prefix.tokens;
   free_blocks_ -= prefix.idle;
   counters_.cached_tokens += prefix.tokens;
-  r.shares = path.shared_blocks() > (r.prompt_tokens + r.produced) / kBlockTokens;
+  r.shares = path.shared_blocks() > (r.spec.prompt_tokens + r.produced) / kBlockTokens;
   r.rivals = sharers_ > 0 && (r.shares || !whole) && meets_sharer(context, task);
   sharers_ += r.shares ? 1 : 0;
   rivals_ += r.rivals ? 1 : 0;
@@ -148,7 +148,8 @@ void Node::release_in_order(const NodeContext& context, std::int64_t step) {
 void Node::release_one(const NodeContext& context, TaskSlot task) {
   Request& r = context.tables.requests[index(task)];
   // The token after a stop token is not published.
-  const std::int32_t published = std::min(r.computed, r.prompt_tokens + r.output_tokens - 1);
+  const std::int32_t published =
+      std::min(r.computed, r.spec.prompt_tokens + r.spec.output_tokens - 1);
   const bool caching = context.settings.enable_prefix_caching;
   const std::int64_t free = caching ? free_blocks_ - pending_blocks(context) : 0;
   free_blocks_ += give_back(context, task, blocks_for(r.computed), published, free);

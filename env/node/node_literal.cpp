@@ -55,10 +55,11 @@ std::int32_t Node::wanted_tokens(const NodeSettings& settings, const Request& r,
                                  const LiteralStep& step) const {
   std::int32_t tokens = 1;
   if (r.state == RequestState::prefilling) {
-    tokens = std::min(r.prompt_tokens + r.produced - r.computed, step.cap);
+    tokens = std::min(r.spec.prompt_tokens + r.produced - r.computed, step.cap);
   } else if (r.state == RequestState::leaving) {
     // Nobody knows yet that the token in flight is a stop token.
-    tokens = r.stop_token && settings.steps_in_flight > 1 && r.finish_step == step_ - 1 ? 1 : 0;
+    tokens =
+        r.spec.stop_token && settings.steps_in_flight > 1 && r.finish_step == step_ - 1 ? 1 : 0;
   }
   return std::min({tokens, step.budget, settings.max_model_len - 1 - computed(r)});
 }
@@ -141,7 +142,7 @@ void Node::admit_literally(const NodeContext& context, LiteralStep& step) {
   while (step.budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
     const TaskSlot task = waiting_.front();
     Request& r = context.tables.requests[index(task)];
-    const std::int32_t tokens = r.prompt_tokens + r.produced;
+    const std::int32_t tokens = r.spec.prompt_tokens + r.produced;
     Prefix prefix;
     if (settings.enable_prefix_caching) {
       take_until(free_blocks_ - step.taken);
@@ -185,7 +186,7 @@ void Node::carry_out(const NodeContext& context, const LiteralStep& step) {
       stall(context, task);
       stalled = true;
     }
-    if (r.state == RequestState::prefilling && r.computed < r.prompt_tokens + r.produced) {
+    if (r.state == RequestState::prefilling && r.computed < r.spec.prompt_tokens + r.produced) {
       ++partial;
       prefilling_ = task;
     }
@@ -220,7 +221,7 @@ void Node::serve(const NodeContext& context, TaskSlot task, std::int32_t tokens)
   free_blocks_ -= blocks_for(r.computed + tokens) - blocks_for(r.computed);
   r.computed += tokens;
   if (r.state == RequestState::stalled ||
-      (r.state == RequestState::prefilling && r.computed == r.prompt_tokens + r.produced)) {
+      (r.state == RequestState::prefilling && r.computed == r.spec.prompt_tokens + r.produced)) {
     joining_.push_back(task);
   }
 }

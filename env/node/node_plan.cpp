@@ -72,7 +72,7 @@ void Node::hear_mailbox(const NodeContext& context, Time now) {
     const TaskSlot task = mailbox_.front().task;
     Request& r = context.tables.requests[index(task)];
     r.state = RequestState::waiting;
-    waiting_tokens_ += r.prompt_tokens + r.produced;
+    waiting_tokens_ += r.spec.prompt_tokens + r.produced;
     if (context.settings.policy == QueuePolicy::fcfs) {
       waiting_.push_back(task);
     } else {
@@ -208,7 +208,7 @@ inline void Node::finish(const NodeContext& context, TaskSlot task) {
 inline void Node::start_leaving(const NodeSettings& settings, TaskSlot task, Request& r) {
   r.state = RequestState::leaving;
   leaving_.push_back({task, step_ - 1 + settings.steps_in_flight});
-  irregular_ = irregular_ || (r.stop_token && settings.steps_in_flight > 1);
+  irregular_ = irregular_ || (r.spec.stop_token && settings.steps_in_flight > 1);
 }
 
 void Node::apply_changes(const NodeContext& context, Time now) {
@@ -245,7 +245,7 @@ void Node::cancel_running(const NodeContext& context, TaskSlot task, Time now) {
   }
   if (r.state == RequestState::waiting) {  // preempted since it was cancelled
     waiting_.remove_if([&](TaskSlot t) { return t == task; });
-    waiting_tokens_ -= r.prompt_tokens + r.produced;
+    waiting_tokens_ -= r.spec.prompt_tokens + r.produced;
   } else if (r.state != RequestState::outside) {
     const std::int32_t published = published_tokens(r, 0);
     leave_batch(context, task);
@@ -306,7 +306,7 @@ inline bool Node::plain(const NodeContext& context) {
   }
   if (prefilling_ != kNoTask) {
     const Request& r = context.tables.requests[index(prefilling_)];
-    const std::int32_t tokens = r.prompt_tokens + r.produced;
+    const std::int32_t tokens = r.spec.prompt_tokens + r.produced;
     if (tokens >= settings.max_model_len) {
       return false;  // no server lets such a prompt in
     }
@@ -324,7 +324,7 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now, const Wi
   Request& r = context.tables.requests[index(task)];
   ++r.preemptions;
   ++counters_.preemptions;
-  context.tables.facts.add(Fact::preempted, r.address, r.address_hash, id_, now);
+  context.tables.facts.add(Fact::preempted, r.spec.address, r.spec.address_hash, id_, now);
   if (context.tables.recorder != nullptr) {
     context.tables.recorder->next.preempted.push_back(task);
   }
@@ -344,7 +344,7 @@ void Node::preempt(const NodeContext& context, TaskSlot task, Time now, const Wi
     return;  // its last token is on its way: nothing to compute again
   }
   r.state = RequestState::waiting;
-  waiting_tokens_ += r.prompt_tokens + r.produced;
+  waiting_tokens_ += r.spec.prompt_tokens + r.produced;
   if (context.settings.policy == QueuePolicy::fcfs) {
     waiting_.push_front(task);
   } else {
@@ -358,7 +358,7 @@ void Node::leave_batch(const NodeContext& context, TaskSlot task) {
   if (r.state == RequestState::decoding) {
     by_finish_.remove(task);
     stop_decoding(context, task);
-    r.produced = static_cast<std::int32_t>(r.output_tokens - (r.finish_step - step_ + 1));
+    r.produced = static_cast<std::int32_t>(r.spec.output_tokens - (r.finish_step - step_ + 1));
   } else if (r.state == RequestState::leaving) {
     leaving_.remove_if([&](const Leaving& l) { return l.task == task; });
   } else if (task == prefilling_) {
@@ -376,7 +376,7 @@ inline void Node::continue_prefill(const NodeContext& context) {
   if (context.tables.recorder != nullptr) {
     context.tables.recorder->next.entries.push_back({prefilling_, chunk_tokens_, r.computed});
   }
-  if (r.computed + chunk_tokens_ == r.prompt_tokens + r.produced) {
+  if (r.computed + chunk_tokens_ == r.spec.prompt_tokens + r.produced) {
     free_blocks_ -= chunk_blocks(context);
     r.computed += chunk_tokens_;
     if (context.settings.enable_prefix_caching) {
@@ -391,7 +391,7 @@ inline void Node::continue_prefill(const NodeContext& context) {
 
 void Node::add_chunk(const NodeSettings& settings, const Request& r, std::int32_t tokens) {
   step_shape_.add_chunk(r.computed, tokens);
-  if (settings.recomputed_output_is_context && r.computed >= r.prompt_tokens) {
+  if (settings.recomputed_output_is_context && r.computed >= r.spec.prompt_tokens) {
     step_shape_.context_tokens += r.computed;
   }
 }
@@ -410,7 +410,7 @@ inline void Node::admit(const NodeContext& context, Time now) {
   while (budget > 0 && !waiting_.empty() && running_ < settings.max_num_seqs) {
     const TaskSlot task = waiting_.front();
     Request& r = context.tables.requests[index(task)];
-    const std::int32_t tokens = r.prompt_tokens + r.produced;
+    const std::int32_t tokens = r.spec.prompt_tokens + r.produced;
     const Prefix prefix = caching ? find_prefix(context, r) : Prefix{};
     const std::int32_t chunk = std::min(tokens - prefix.tokens, budget);
     const std::int32_t whole_sequence =
@@ -456,7 +456,7 @@ void Node::enter(const NodeContext& context, TaskSlot task, Time now) {
   link(context, task);
   if (r.first_scheduled.is_never()) {
     r.first_scheduled = now;
-    context.tables.facts.add(Fact::scheduled, r.address, r.address_hash, id_, now);
+    context.tables.facts.add(Fact::scheduled, r.spec.address, r.spec.address_hash, id_, now);
     r.book(r.delivered > opportunity_ ? Moment::step_in_flight : Moment::queued, now);
     r.book(Moment::step_in_flight, start_);
   }
@@ -502,9 +502,9 @@ inline void Node::start_mixed(const NodeContext& context) {
   if (joining_.empty() && chunk_tokens_ > 0) {
     // One long prompt alone: its full chunks are a run of equal steps, the last chunk is not in it.
     const Request& r = context.tables.requests[index(prefilling_)];
-    std::int64_t limit = (r.prompt_tokens + r.produced - r.computed - 1) / chunk_tokens_;
+    std::int64_t limit = (r.spec.prompt_tokens + r.produced - r.computed - 1) / chunk_tokens_;
     if (rivals_ > 0 || (context.settings.recomputed_output_is_context && r.produced > 0) ||
-        r.prompt_tokens + r.produced >= context.settings.max_model_len) {
+        r.spec.prompt_tokens + r.produced >= context.settings.max_model_len) {
       limit = 1;  // others publish too; its steps are not all of one cost; its last may be cut
     }
     if (!by_finish_.empty()) {
@@ -565,7 +565,7 @@ inline void Node::emit_joining(const NodeContext& context, Time step_end) {
       r.book(r.preemptions > 0 ? Moment::recomputed : Moment::own_prefill, step_end);
     }
     r.state = RequestState::joining;
-    r.finish_step = step_ + (r.output_tokens - r.produced) - 1;
+    r.finish_step = step_ + (r.spec.output_tokens - r.produced) - 1;
     if (!r.first_token_seen) {
       r.first_token_seen = true;
       r.first_token = seen;

@@ -165,7 +165,8 @@ bool Node::admits_only_newcomer(const NodeContext& context) const {
     return false;
   }
   const std::int64_t step = step_ + plan_point_.steps;
-  const std::int32_t tokens = context.tables.requests[index(mailbox_.front().task)].prompt_tokens;
+  const std::int32_t tokens =
+      context.tables.requests[index(mailbox_.front().task)].spec.prompt_tokens;
   const bool nobody_ends = by_finish_.empty() || by_finish_.front().step() >= step;
   const std::int64_t left = free_blocks_ - blocks_for(tokens) - settings.watermark_blocks;
   return nobody_ends && running_ < settings.max_num_seqs &&
@@ -177,7 +178,7 @@ bool Node::admits_only_newcomer(const NodeContext& context) const {
 // The step that computes the only newcomer's prompt.
 Duration Node::newcomers_step(const NodeContext& context) const {
   MixedStep step;
-  step.add_chunk(0, context.tables.requests[index(mailbox_.front().task)].prompt_tokens);
+  step.add_chunk(0, context.tables.requests[index(mailbox_.front().task)].spec.prompt_tokens);
   step.decodes = decodes_;
   step.context_tokens = decodes_ * (step_ + plan_point_.steps) + offset_sum_;
   step.sampled = decodes_ + 1;

@@ -9,7 +9,7 @@
 #include "env/base/ids.h"
 #include "env/base/units.h"
 #include "env/node/prefix_cache.h"
-#include "env/workload/prompt_paths.h"
+#include "env/workload/task_spec.h"
 
 namespace yardmaster {
 
@@ -55,18 +55,13 @@ enum class TaskState : std::uint8_t { free, ready, held, sent };
 /// sizes and what is said to be the dispatcher's. What its end touches, after all the steps in
 /// which nobody looked at it, is in its first three cache lines.
 struct alignas(kCacheLine) Request {
-  TaskAddress address;
-  std::uint64_t address_hash = 0;  // of `address`, for facts
-  // Sizes: fixed when it is sent, like `path`, `stop_token` and `priority`.
-  std::int32_t prompt_tokens = 0;
-  std::int32_t output_tokens = 0;  // hidden truth: tokens until it ends; sent: cut to max_model_len
+  TaskSpec spec;
   // Progress.
   std::int32_t produced = 0;        // tokens sampled before it was last admitted, or stalled
   std::int32_t computed = 0;        // prefill tokens computed of the current admission
   std::int64_t finish_step = 0;     // decoding: the step that samples the last token
   std::int64_t context_offset = 0;  // decoding: computed tokens before step s = s + offset
   RequestState state = RequestState::outside;
-  bool stop_token = false;  // the engine cannot foresee that end
   bool first_token_seen = false, cancelled = false;
   // With prefix caching, while it runs: whether it will publish blocks that others may have too,
   // and whether another running request might publish the same ones meanwhile.
@@ -77,15 +72,11 @@ struct alignas(kCacheLine) Request {
   Duration prefill_clock;  // node's clock of steps with prefill when decoding began
   // As the client sees them.
   Time first_token = Time::never(), last_token = Time::never();
-  // The dispatcher's.
-  Time arrival;                       // in the frontend
-  std::int32_t predicted_tokens = 0;  // output length as predicted
   TaskState task_state = TaskState::free;
   Moments moments{};
   Time first_scheduled = Time::never();  // the node's own time of planning
   Time delivered;                        // at the node, of this attempt
   double priority = 0;                   // small: urgent
-  PathId path = kNoPath;                 // what of prompt and output others share
   std::uint32_t arrival_number = 0;      // among this node's deliveries
   HolderId holder = kNoHolder;           // what it holds of the prefix cache
   // The dispatcher's.
@@ -99,6 +90,8 @@ struct alignas(kCacheLine) Request {
     mark = until;
   }
 };
+
+static_assert(sizeof(Request) <= 4 * kCacheLine);
 
 /// A request's neighbours in its node's running list, which is in order of admission. They stand
 /// apart from the requests: who leaves writes to his neighbours, which nobody else looks at then.

@@ -26,9 +26,9 @@ class Requests {
       const TaskSizes sizes = draw();
       if (sizes.prompt_tokens < settings_.max_model_len) {
         request = Request{};
-        request.address = {0, count_++, 0, 0, 0, 0};
-        request.prompt_tokens = sizes.prompt_tokens;
-        request.output_tokens = std::max(
+        request.spec.address = {0, count_++, 0, 0, 0, 0};
+        request.spec.prompt_tokens = sizes.prompt_tokens;
+        request.spec.output_tokens = std::max(
             1, std::min(sizes.output_tokens, settings_.max_model_len - sizes.prompt_tokens));
         return true;
       }

@@ -82,7 +82,7 @@ void Simulation::detect(NodeId n, Observer* observer) {
 
 void Simulation::retry(TaskSlot slot, Observer* observer) {
   Request& r = tables_.requests[index(slot)];
-  tables_.facts.add(Fact::failed, r.address, r.address_hash, r.node, now_);
+  tables_.facts.add(Fact::failed, r.spec.address, r.spec.address_hash, r.node, now_);
   returned(slot, r.node);
   if (r.cancelled) {
     end_task(slot, r.node, Outcome::cancelled, observer);
@@ -90,17 +90,16 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
   }
   ++counts_.retried;
   Request fresh;
-  fresh.address = r.address;
-  ++fresh.address.attempt;
-  fresh.address_hash = hash_of(fresh.address);
-  fresh.prompt_tokens = r.prompt_tokens;
+  fresh.spec = r.spec;
+  TaskAddress next_attempt = r.spec.address;
+  ++next_attempt.attempt;
+  fresh.spec.set_address(next_attempt);
   fresh.asked_tokens = r.asked_tokens;
-  fresh.predicted_tokens = r.predicted_tokens;
   fresh.preemptions = r.preemptions;
-  fresh.path = r.path;
-  fresh.arrival = fresh.mark = r.arrival;
+  fresh.mark = r.spec.arrival;
   fresh.ready = now_;
-  fresh.book(Moment::frontend, r.arrival + r.moments[static_cast<std::size_t>(Moment::frontend)]);
+  fresh.book(Moment::frontend,
+             r.spec.arrival + r.moments[static_cast<std::size_t>(Moment::frontend)]);
   fresh.book(Moment::rework, now_);
   r = fresh;
   make_ready(slot);

@@ -27,13 +27,13 @@ void Simulation::redraw_lengths() {
     if (r.task_state == TaskState::free) {
       continue;
     }
-    const Draw draw{seed_, Purpose::output_length, r.address};
-    const double length = r.predicted_tokens * math::exp(-sigma * draw.normal());
+    const Draw draw{seed_, Purpose::output_length, r.spec.address};
+    const double length = r.spec.predicted_tokens * math::exp(-sigma * draw.normal());
     constexpr double kLongest = 1e6;
     lengths[i] = std::max(1, static_cast<std::int32_t>(std::min(length, kLongest)));
     if (r.task_state == TaskState::sent) {
       const auto& settings = scenario_->kind(r.node).settings;
-      lengths[i] = std::max(1, std::min(lengths[i], settings.max_model_len - r.prompt_tokens));
+      lengths[i] = std::max(1, std::min(lengths[i], settings.max_model_len - r.spec.prompt_tokens));
     }
     r.asked_tokens = lengths[i];
   }

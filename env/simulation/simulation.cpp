@@ -155,7 +155,7 @@ void Simulation::collect_outputs(NodeId n, Observer* observer) {
   for (const NodeOutput& o : outputs_) {
     const Request& r = tables_.requests[index(o.task)];
     if (o.kind == NodeOutput::Kind::first_token) {
-      tables_.facts.add(Fact::first_token, r.address, r.address_hash, n, o.at);
+      tables_.facts.add(Fact::first_token, r.spec.address, r.spec.address_hash, n, o.at);
       ledger_.first_token(n, entry_of(o.task));
       continue;
     }
@@ -183,17 +183,17 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   const TaskSlot slot = new_task();
   Request& r = tables_.requests[index(slot)];
   r = kNewRequest;
-  r.address = {t, cursor.count, 0, 0, 0, 0};
-  r.address_hash = hash_of(r.address);
-  r.prompt_tokens = sizes.prompt_tokens;
+  r.spec.address = {t, cursor.count, 0, 0, 0, 0};
+  r.spec.address_hash = hash_of(r.spec.address);
+  r.spec.prompt_tokens = sizes.prompt_tokens;
   r.asked_tokens = sizes.output_tokens;
-  r.predicted_tokens = sizes.predicted_tokens;
-  r.path = sizes.path;
-  r.arrival = r.mark = cursor.next;
+  r.spec.predicted_tokens = sizes.predicted_tokens;
+  r.spec.path = sizes.path;
+  r.spec.arrival = r.mark = cursor.next;
   r.ready = now_;
   r.book(Moment::frontend, now_);
   ++counts_.arrived;
-  tables_.facts.add(Fact::arrived, r.address, r.address_hash, kNoNode, cursor.next);
+  tables_.facts.add(Fact::arrived, r.spec.address, r.spec.address_hash, kNoNode, cursor.next);
   charge_until_now();
   const double w = weight(slot);
   unfinished_weight_ += w;
@@ -293,18 +293,21 @@ void Simulation::send(TaskSlot slot, NodeId n) {
   const Network& network = scenario_->network;
   r.task_state = TaskState::sent;
   r.node = n;
-  r.output_tokens = std::max(1, std::min(r.asked_tokens, settings.max_model_len - r.prompt_tokens));
+  r.spec.output_tokens =
+      std::max(1, std::min(r.asked_tokens, settings.max_model_len - r.spec.prompt_tokens));
   r.book(Moment::held, now_);
   Duration way = network.latency;
   if (network.bandwidth_bytes_per_s > 0) {
     constexpr double kBytesPerToken = 4;
-    way += Duration::from_seconds(kBytesPerToken * r.prompt_tokens / network.bandwidth_bytes_per_s);
+    way += Duration::from_seconds(kBytesPerToken * r.spec.prompt_tokens /
+                                  network.bandwidth_bytes_per_s);
   }
   ++counts_.sent;
-  tables_.facts.add(Fact::sent, r.address, r.address_hash, n, now_);
+  tables_.facts.add(Fact::sent, r.spec.address, r.spec.address_hash, n, now_);
   ledger_.sent(n, entry_of(slot));
   if (prompts_share() && scenario_->dispatch.prefix_index == PrefixSource::sent) {
-    prefixes_.sent(n, scenario_->workload.paths.shared(r.path), r.prompt_tokens / kBlockTokens);
+    prefixes_.sent(n, scenario_->workload.paths.shared(r.spec.path),
+                   r.spec.prompt_tokens / kBlockTokens);
   }
   ++board_.sent_since[index(n)];
   refresh_open(n);
@@ -334,9 +337,9 @@ void Simulation::end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* ob
   if (outcome == Outcome::finished) {
     ++counts_.finished;
     fact = Fact::finished;
-    const Duration goal = scenario_->workload.tenants[r.address.tenant].slo.e2e;
-    if (goal > Duration::zero() && now_ - r.arrival > goal) {
-      cost_.late_task_s += w * (now_ - r.arrival - goal).seconds();
+    const Duration goal = scenario_->workload.tenants[r.spec.address.tenant].slo.e2e;
+    if (goal > Duration::zero() && now_ - r.spec.arrival > goal) {
+      cost_.late_task_s += w * (now_ - r.spec.arrival - goal).seconds();
     }
   } else if (outcome == Outcome::cancelled) {
     ++counts_.cancelled;
@@ -346,11 +349,11 @@ void Simulation::end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* ob
                                              : counts_.rejected_by_policy);
     cost_.rejected += w;
   }
-  tables_.facts.add(fact, r.address, r.address_hash, n, now_);
+  tables_.facts.add(fact, r.spec.address, r.spec.address_hash, n, now_);
   if (observer != nullptr) {
     const bool finished = outcome == Outcome::finished;
-    observer->on_task({r.address, n, outcome, r.preemptions, r.prompt_tokens,
-                       finished ? r.output_tokens : 0, r.predicted_tokens, r.arrival,
+    observer->on_task({r.spec.address, n, outcome, r.preemptions, r.spec.prompt_tokens,
+                       finished ? r.spec.output_tokens : 0, r.spec.predicted_tokens, r.spec.arrival,
                        r.first_scheduled, r.first_token, finished ? r.last_token : Time::never(),
                        r.moments});
   }
@@ -403,7 +406,7 @@ void Simulation::make_ready(TaskSlot slot) {
   Request& r = tables_.requests[index(slot)];
   r.task_state = TaskState::ready;
   r.priority = key;
-  ready_.push({key, r.ready, r.address, slot});
+  ready_.push({key, r.ready, r.spec.address, slot});
 }
 
 // Held tasks whose time has come are offered again.
@@ -515,27 +518,27 @@ inline void Simulation::charge(Time from, Time until, double weight) {
 }
 
 double Simulation::weight(TaskSlot slot) const {
-  return scenario_->workload.tenants[tables_.requests[index(slot)].address.tenant].weight;
+  return scenario_->workload.tenants[tables_.requests[index(slot)].spec.address.tenant].weight;
 }
 
 TaskView Simulation::view_of(TaskSlot slot) const {
   const Request& r = tables_.requests[index(slot)];
-  const Tenant& tenant = scenario_->workload.tenants[r.address.tenant];
+  const Tenant& tenant = scenario_->workload.tenants[r.spec.address.tenant];
   return {slot,
-          r.address,
-          r.prompt_tokens,
-          r.predicted_tokens,
+          r.spec.address,
+          r.spec.prompt_tokens,
+          r.spec.predicted_tokens,
           tenant.priority,
           tenant.weight,
-          r.arrival,
+          r.spec.arrival,
           r.ready,
-          scenario_->workload.paths.shared(r.path)};
+          scenario_->workload.paths.shared(r.spec.path)};
 }
 
 LedgerEntry Simulation::entry_of(TaskSlot slot) const {
   const Request& r = tables_.requests[index(slot)];
   const bool seen = r.first_token_seen && r.first_token <= now_;
-  return {r.prompt_tokens, r.predicted_tokens, seen ? r.first_token : Time::never()};
+  return {r.spec.prompt_tokens, r.spec.predicted_tokens, seen ? r.first_token : Time::never()};
 }
 
 CostIntegral Simulation::cost() const {

@@ -156,13 +156,13 @@ void FastNode::deliver(const ScriptEvent& event) {
   const TaskSlot slot = take_slot();
   Request& request = tables_.requests[index(slot)];
   request = Request{};
-  request.address.workflow = event.id;
-  request.prompt_tokens = event.prompt_tokens;
-  request.output_tokens =
+  request.spec.address.workflow = event.id;
+  request.spec.prompt_tokens = event.prompt_tokens;
+  request.spec.output_tokens =
       std::min(event.output_tokens, settings_.max_model_len - event.prompt_tokens);
-  request.stop_token = event.stop_token;
+  request.spec.stop_token = event.stop_token;
   request.priority = event.priority;
-  request.path = event.blocks.empty() ? kNoPath : PathId{event.id};
+  request.spec.path = event.blocks.empty() ? kNoPath : PathId{event.id};
   request.mark = event.arrives;
   slot_of_[event.id] = slot;
   facts_[event.id];
@@ -193,7 +193,7 @@ void FastNode::take_record(TaskSlot slot, End end, Time when) {
   if (driving_.reuse_slots) {
     free_slots_.push_back(slot);
     tables_.requests[index(slot)] = Request{};
-    tables_.requests[index(slot)].address.workflow = 0xFFFFFFFFU;  // a use after its end shows
+    tables_.requests[index(slot)].spec.address.workflow = 0xFFFFFFFFU;  // a use after its end shows
   }
 }
 

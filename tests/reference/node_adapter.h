@@ -76,7 +76,9 @@ class FastNode : private FactSink {
   void crash(Time now);
   void take_record(TaskSlot slot, End end, Time when);
   TaskSlot take_slot();
-  RequestId id_of(TaskSlot slot) const { return tables_.requests[index(slot)].address.workflow; }
+  RequestId id_of(TaskSlot slot) const {
+    return tables_.requests[index(slot)].spec.address.workflow;
+  }
 
   NodeSettings settings_;
   PromptPaths paths_;

@@ -259,8 +259,8 @@ class Loop {
       send(Time{0});
       if (staggered()) {
         Request& first = tables_.requests[sent_ - 1];
-        first.output_tokens = static_cast<std::int32_t>(std::max<std::int64_t>(
-            2, std::int64_t{first.output_tokens} * (client + 1) / run_.clients));
+        first.spec.output_tokens = static_cast<std::int32_t>(std::max<std::int64_t>(
+            2, std::int64_t{first.spec.output_tokens} * (client + 1) / run_.clients));
       }
     }
     while (ended_ < sent_) {
@@ -286,10 +286,10 @@ class Loop {
 
   void send(Time at) {
     Request& request = tables_.requests[sent_];
-    request.address = object_address(0, sent_);
-    request.prompt_tokens =
+    request.spec.address = object_address(0, sent_);
+    request.spec.prompt_tokens =
         length(run_.prompt_tokens, run_.shortest, Purpose::prompt_length, sent_);
-    request.output_tokens =
+    request.spec.output_tokens =
         length(run_.output_tokens, run_.shortest, Purpose::output_length, sent_);
     request.mark = at;
     node_.deliver(context(), TaskSlot{sent_}, at);
@@ -307,7 +307,7 @@ class Loop {
       if (counts(output.task)) {
         ttft_s_ += (request.first_token - request.delivered).seconds();
         tpot_s_ +=
-            (request.last_token - request.first_token).seconds() / (request.output_tokens - 1);
+            (request.last_token - request.first_token).seconds() / (request.spec.output_tokens - 1);
         ++counted_;
       }
       ++ended_;

@@ -157,10 +157,10 @@ std::vector<Served> replay(const std::vector<Served>& run, const NodeKind& kind,
           "max_model_len of the node)",
           run[i].where, run[i].prompt_tokens + run[i].output_tokens, settings.max_model_len));
     }
-    requests[i].address = object_address(0, i);
-    requests[i].prompt_tokens = run[i].prompt_tokens;
-    requests[i].output_tokens = run[i].output_tokens;
-    requests[i].path = PathId{i};
+    requests[i].spec.address = object_address(0, i);
+    requests[i].spec.prompt_tokens = run[i].prompt_tokens;
+    requests[i].spec.output_tokens = run[i].output_tokens;
+    requests[i].spec.path = PathId{i};
     requests[i].mark = time_of(run[i].arrival_s) + before;
     node.deliver(context, TaskSlot{i}, requests[i].mark);
   }

@@ -254,13 +254,13 @@ ReplayedCase replay(const RecordedCase& c) {
   Node node(node_id(0), c.settings);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const RecordedRequest& sent = c.requests[i];
-    requests[i].prompt_tokens = sent.prompt_tokens;
-    requests[i].output_tokens =
+    requests[i].spec.prompt_tokens = sent.prompt_tokens;
+    requests[i].spec.output_tokens =
         std::clamp(c.settings.max_model_len - sent.prompt_tokens, 1, sent.output_tokens);
-    requests[i].stop_token = sent.stop_token;
+    requests[i].spec.stop_token = sent.stop_token;
     requests[i].priority = sent.priority;
-    requests[i].path = PathId{static_cast<std::uint32_t>(i)};
-    requests[i].address.workflow = static_cast<std::uint32_t>(i);
+    requests[i].spec.path = PathId{static_cast<std::uint32_t>(i)};
+    requests[i].spec.address.workflow = static_cast<std::uint32_t>(i);
     requests[i].mark = sent.arrival;
     node.deliver(context, static_cast<TaskSlot>(i), sent.arrival);
   }
