@@ -37,12 +37,20 @@ constexpr std::uint64_t hash_of(const TaskAddress& at) {
 /// are.
 class Digest {
  public:
-  void add(Fact fact, const TaskAddress& at, Time when) { add(fact, hash_of(at), when); }
-  /// The same of an address that has been hashed.
-  void add(Fact fact, std::uint64_t address_hash, Time when) {
+  /// Adds a fact. Where it happened counts for `sent` only: later facts of an attempt happen on the
+  /// node that it was sent to.
+  void add(Fact fact, const TaskAddress& at, NodeId node, Time when) {
+    add(fact, hash_of(at), node, when);
+  }
+  /// The same with hash_of(address) at hand.
+  void add(Fact fact, std::uint64_t address_hash, NodeId node, Time when) {
+    // Odd constants keep kinds and nodes apart.
+    constexpr std::uint64_t kKindSpread = 0xD1B54A32D192ED03ULL;
+    constexpr std::uint64_t kNodeSpread = 0x8CB92BA72F3D8DD7ULL;
     const std::uint64_t kind = static_cast<std::uint64_t>(fact) + 1;
-    constexpr std::uint64_t kSpread = 0xD1B54A32D192ED03ULL;  // odd: kinds stay apart
-    value_ += mix64((address_hash + kind * kSpread) ^ mix64(static_cast<std::uint64_t>(when.ps)));
+    const std::uint64_t place = fact == Fact::sent ? static_cast<std::uint64_t>(node) + 1 : 0;
+    value_ += mix64((address_hash + kind * kKindSpread + place * kNodeSpread) ^
+                    mix64(static_cast<std::uint64_t>(when.ps)));
   }
   [[nodiscard]] std::uint64_t value() const { return value_; }
 
@@ -65,7 +73,7 @@ class FactLog {
 
   /// `address_hash` is hash_of(at), which whoever reports has at hand.
   void add(Fact fact, const TaskAddress& at, std::uint64_t address_hash, NodeId node, Time when) {
-    digest.add(fact, address_hash, when);
+    digest.add(fact, address_hash, node, when);
     if (heard_) [[unlikely]] {
       tell({fact, at, node, when});
     }

@@ -13,12 +13,13 @@ struct Entry {
   Fact fact;
   TaskAddress at;
   Time when;
+  NodeId node = node_id(0);
 };
 
 std::uint64_t digest_of(const std::vector<Entry>& entries) {
   Digest digest;
   for (const Entry& entry : entries) {
-    digest.add(entry.fact, entry.at, entry.when);
+    digest.add(entry.fact, entry.at, entry.node, entry.when);
   }
   return digest.value();
 }
@@ -50,6 +51,14 @@ TEST(Digest, ChangesWithKindAddressAndTime) {
       digest_of({{Fact::sent, {1, 2, 3, 4, 5, 0}, Time{10}}}),
   };
   EXPECT_EQ(seen.size(), 10U);
+}
+
+TEST(Digest, ChangesWithTheNodeThatATaskIsSentTo) {
+  const TaskAddress at{1, 2, 3, 4, 5, 6};
+  EXPECT_NE(digest_of({{Fact::sent, at, Time{10}, node_id(0)}}),
+            digest_of({{Fact::sent, at, Time{10}, node_id(1)}}));
+  EXPECT_EQ(digest_of({{Fact::finished, at, Time{10}, node_id(0)}}),
+            digest_of({{Fact::finished, at, Time{10}, node_id(1)}}));
 }
 
 TEST(Digest, CountsAFactThatHappensTwice) {

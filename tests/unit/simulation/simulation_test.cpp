@@ -67,6 +67,19 @@ TEST(Simulation, AFaultNamesTheSeedAndTheDecisionThatShowItAgain) {
   }
 }
 
+TEST(Simulation, DigestsOfMirroredRoundsOverTwoEqualNodesDiffer) {
+  const Scenario scenario = make_scenario(
+      {formula_kind(2)}, {poisson_tenant(fixed_length(100), fixed_length(10))}, 5, kSecond * 20);
+  const auto digest_of_rounds = [&](std::size_t first) {
+    Simulation world(scenario, Seed{3}, first_come());
+    for (std::size_t i = first; world.advance().kind != DecisionKind::end; ++i) {
+      world.apply(Action::send(node_id(i % 2)));
+    }
+    return world.digest();
+  };
+  EXPECT_NE(digest_of_rounds(0), digest_of_rounds(1));
+}
+
 /// What reports show, column by column.
 std::vector<double> reports_of(const FleetView& view) {
   std::vector<double> values;
