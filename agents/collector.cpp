@@ -16,9 +16,9 @@ constexpr double kUniformShare = 0.1;    // of exploring actions
 constexpr double kValueUnits =
     10;  // the value of a state differs from the mean by about a tenth of it
 
-EnvironmentOptions options_for(const Scenario& scenario) {
+EnvironmentOptions options_for(const Scenario& scenario, const OrderingPolicy* ordering) {
   EnvironmentOptions options;
-  options.ordering = find_ordering(scenario.dispatch.ordering);
+  options.ordering = ordering;
   if (options.ordering == nullptr) {
     throw std::invalid_argument("unknown ordering \"" + scenario.dispatch.ordering + "\"");
   }
@@ -142,7 +142,8 @@ Collector::Collector(const Scenario& scenario, const TrainOptions& options,
       train_(options.train),
       fallback_(base == nullptr ? make_dispatch("join_shortest_queue") : nullptr),
       base_(base),
-      envs_(scenario, options.envs, options.threads, options_for(scenario)),
+      ordering_(make_ordering(scenario.dispatch.ordering)),
+      envs_(scenario, options.envs, options.threads, options_for(scenario, ordering_.get())),
       scores_(static_cast<std::size_t>(options.envs), std::vector<double>(scenario.nodes())) {
   envs_.reset(train_);
 }

@@ -53,6 +53,7 @@ class Collector {
   SeedRange train_;
   std::unique_ptr<DispatchPolicy> fallback_;  // plays the warm-up where there is no base
   const DispatchPolicy* base_;
+  std::unique_ptr<const OrderingPolicy> ordering_;
   VectorEnv envs_;
   Scales scales_;
   std::uint64_t steps_ = 0;  // of each environment so far: the address of exploration

@@ -57,8 +57,9 @@ Checkpoint train_tabular(const Scenario& scenario, const TrainOptions& options,
     checkpoint.training.decisions = before.training.decisions;
   }
 
+  const auto ordering = make_ordering(scenario.dispatch.ordering);
   EnvironmentOptions environment;
-  environment.ordering = find_ordering(scenario.dispatch.ordering);
+  environment.ordering = ordering.get();
   VectorEnv envs(scenario, options.envs, options.threads, environment);
   envs.reset(options.train);
   std::vector<std::size_t> state(envs.envs()), action(envs.envs());

@@ -44,9 +44,9 @@ double mean_of(std::span<const double> x) {
 }  // namespace
 
 double mean_completion_s(const Scenario& scenario, const DispatchPolicy& policy, Seed seed) {
-  const OrderingKey ordering = find_ordering(scenario.dispatch.ordering);
+  const auto ordering = make_ordering(scenario.dispatch.ordering);
   check(ordering != nullptr, "unknown ordering");
-  Simulation world(scenario, seed, ordering);
+  Simulation world(scenario, seed, ordering.get());
   Dispatcher dispatcher(policy, seed);
   CompletionMean mean(scenario);
   for (;;) {

@@ -11,6 +11,7 @@
 #include "env/base/random.h"
 #include "env/simulation/simulation.h"
 #include "env/view/fleet_view.h"
+#include "env/view/ordering_policy.h"
 #include "env/view/task_view.h"
 
 namespace yardmaster {
@@ -39,7 +40,7 @@ struct DispatchEntry {
 /// A named ordering of the ready queue.
 struct OrderingEntry {
   std::string_view name, summary;
-  OrderingKey key;
+  std::unique_ptr<OrderingPolicy> (*make)();
 };
 
 /// All rules, in the order in which tables list them.
@@ -48,8 +49,8 @@ std::span<const OrderingEntry> ordering_table();
 
 /// The rule of that name; null when there is none.
 std::unique_ptr<DispatchPolicy> make_dispatch(std::string_view name);
-/// The key of that name; null when there is none.
-OrderingKey find_ordering(std::string_view name);
+/// The ordering of that name; null when there is none.
+std::unique_ptr<OrderingPolicy> make_ordering(std::string_view name);
 
 /// The node with the smallest score among the legal ones, ties by draw; kNoNode when none is legal.
 NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> legal, Draw draw);

@@ -16,8 +16,8 @@ std::unique_ptr<DispatchPolicy> make_shortest_expected_delay();
 std::unique_ptr<DispatchPolicy> make_earliest_finish();
 std::unique_ptr<DispatchPolicy> make_marginal_cost();
 std::unique_ptr<DispatchPolicy> make_cache_aware();
-double first_come_first_served(const TaskView&);
-double shortest_predicted_job(const TaskView&);
+std::unique_ptr<OrderingPolicy> make_first_come_first_served();
+std::unique_ptr<OrderingPolicy> make_shortest_predicted_job();
 
 namespace {
 
@@ -39,9 +39,9 @@ constexpr std::array kDispatch = {
 };
 
 constexpr std::array kOrdering = {
-    OrderingEntry{"first_come_first_served", "earliest arrival", first_come_first_served},
+    OrderingEntry{"first_come_first_served", "earliest arrival", make_first_come_first_served},
     OrderingEntry{"shortest_predicted_job", "least predicted work in tokens",
-                  shortest_predicted_job},
+                  make_shortest_predicted_job},
 };
 
 template <typename Entry>
@@ -74,9 +74,9 @@ std::unique_ptr<DispatchPolicy> make_dispatch(std::string_view name) {
   return entry == nullptr ? nullptr : entry->make();
 }
 
-OrderingKey find_ordering(std::string_view name) {
+std::unique_ptr<OrderingPolicy> make_ordering(std::string_view name) {
   const OrderingEntry* entry = find(ordering_table(), name);
-  return entry == nullptr ? nullptr : entry->key;
+  return entry == nullptr ? nullptr : entry->make();
 }
 
 }  // namespace yardmaster

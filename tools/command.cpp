@@ -196,9 +196,9 @@ void check_held_out(const Scenario& scenario, const std::vector<NamedPolicy>& po
   }
 }
 
-OrderingKey resolve_ordering(const Scenario& scenario) {
-  const OrderingKey key = find_ordering(scenario.dispatch.ordering);
-  if (key == nullptr) {
+std::unique_ptr<OrderingPolicy> resolve_ordering(const Scenario& scenario) {
+  auto ordering = make_ordering(scenario.dispatch.ordering);
+  if (ordering == nullptr) {
     std::vector<std::string_view> known;
     for (const OrderingEntry& entry : ordering_table()) {
       known.push_back(entry.name);
@@ -206,7 +206,7 @@ OrderingKey resolve_ordering(const Scenario& scenario) {
     throw BadInput(fmt::format("{}: dispatch.ordering: \"{}\" is unknown (known: {})",
                                scenario.path, scenario.dispatch.ordering, fmt::join(known, ", ")));
   }
-  return key;
+  return ordering;
 }
 
 void OutputOptions::add_to(CLI::App& app) {

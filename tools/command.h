@@ -94,7 +94,7 @@ void check_held_out(const Scenario&, const std::vector<NamedPolicy>&,
                     const std::vector<std::uint64_t>& seeds);
 
 /// The scenario's ordering. Throws BadInput that lists the known names.
-OrderingKey resolve_ordering(const Scenario&);
+std::unique_ptr<OrderingPolicy> resolve_ordering(const Scenario&);
 
 /// Where results go: `-o FILE`, `--force`, `--json`.
 struct OutputOptions {

@@ -45,11 +45,12 @@ void look_up(const Scenario& scenario, Time now, const EpisodeProgress& progress
 }  // namespace
 
 EpisodeResult run_episode(const Scenario& scenario, Seed seed, const NamedPolicy& policy,
-                          OrderingKey ordering, Writer* writer, const EpisodeProgress& progress) {
+                          const OrderingPolicy& ordering, Writer* writer,
+                          const EpisodeProgress& progress) {
   const RunKey key{policy.name, seed.value};
   Rows rows(scenario, writer, key);
   NodeSampler sampler(scenario, NodeSampler::default_interval(scenario));
-  Simulation world(scenario, seed, ordering,
+  Simulation world(scenario, seed, &ordering,
                    policy.policy->reads_reports() ? Reporting::read : Reporting::unread);
   Dispatcher dispatcher(*policy.policy, seed);
 

@@ -24,7 +24,7 @@ using EpisodeProgress = std::function<void(double share)>;
 
 /// Runs until all work has drained. Rows go to the writer, when there is one. Reentrant: any number
 /// of runs may go on in parallel. Throws Interrupted after a signal, ResultsError from the writer.
-EpisodeResult run_episode(const Scenario&, Seed, const NamedPolicy&, OrderingKey, Writer* writer,
-                          const EpisodeProgress& progress);
+EpisodeResult run_episode(const Scenario&, Seed, const NamedPolicy&, const OrderingPolicy&,
+                          Writer* writer, const EpisodeProgress& progress);
 
 }  // namespace yardmaster

@@ -22,8 +22,8 @@ namespace yardmaster {
 
 /// How an environment differs from the plain simulation.
 struct EnvironmentOptions {
-  OrderingKey ordering = nullptr;  // REQUIRED: sorts the ready queue
-  double scale = 1;                // seconds of cost in one unit of reward
+  const OrderingPolicy* ordering = nullptr;  // REQUIRED, borrowed: orders the ready queue
+  double scale = 1;                          // seconds of cost in one unit of reward
   /// false: cut at the scenario's duration with arrivals going on (training: truncated, never
   /// terminated). true: arrivals stop there and the work drains (evaluation: terminated).
   bool drain = false;

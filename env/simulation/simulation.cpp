@@ -24,7 +24,7 @@ std::vector<std::int32_t> kv_blocks(const Scenario& scenario) {
 
 }  // namespace
 
-Simulation::Simulation(const Scenario& scenario, Seed seed, OrderingKey ordering,
+Simulation::Simulation(const Scenario& scenario, Seed seed, const OrderingPolicy* ordering,
                        Reporting reporting)
     : scenario_(&scenario),
       seed_(seed),
@@ -402,7 +402,7 @@ TaskSlot Simulation::new_task() {
 // Its view is left in decision_.task: as a rule it is decided next.
 void Simulation::make_ready(TaskSlot slot) {
   decision_.task = view_of(slot);
-  const double key = ordering_(decision_.task);
+  const double key = ordering_->key(decision_.task, {now_});
   Request& r = tables_.requests[index(slot)];
   r.task_state = TaskState::ready;
   r.priority = key;

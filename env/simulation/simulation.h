@@ -18,6 +18,7 @@
 #include "env/simulation/ready_queue.h"
 #include "env/view/fleet_view.h"
 #include "env/view/ledger.h"
+#include "env/view/ordering_policy.h"
 #include "env/view/prefix_index.h"
 #include "env/view/report_board.h"
 
@@ -78,9 +79,10 @@ struct NodeState {
 /// The same (scenario, seed, ordering, actions) give the same bits on every machine.
 class Simulation {
  public:
-  /// Borrows the scenario. `ordering` sorts the ready queue. With `unread` the view's columns of
-  /// reports stay as before the first report, and the run is faster by what reports cost.
-  Simulation(const Scenario&, Seed, OrderingKey ordering, Reporting = Reporting::read);
+  /// Borrows the scenario and the ordering of the ready queue; REQUIRES that both outlive it. With
+  /// `unread` the view's columns of reports stay as before the first report, and the run is faster
+  /// by what reports cost.
+  Simulation(const Scenario&, Seed, const OrderingPolicy* ordering, Reporting = Reporting::read);
 
   /// Runs to the next decision, or to the end. Calling it again before apply() returns the same
   /// decision. Arrivals stop at the scenario's duration; then work drains. With `until`, stops with
@@ -187,7 +189,7 @@ class Simulation {
 
   const Scenario* scenario_;
   Seed seed_;
-  OrderingKey ordering_;
+  const OrderingPolicy* ordering_;
   Time now_;
   // What happens next is the first of these two: every request arrives, and among nodes its arrival
   // would have to climb the whole tree.

@@ -22,8 +22,4 @@ struct TaskView {
   std::span<const PathSpan> shared;  // what of its prompt others have too; of the scenario
 };
 
-/// An ordering policy: the ready queue is served by the smallest key, ties by time of readiness.
-/// Pure, so that a fork orders as the original does.
-using OrderingKey = double (*)(const TaskView&);
-
 }  // namespace yardmaster

@@ -12,6 +12,7 @@
 
 #include "env/simulation/simulation.h"
 #include "policies/policy.h"
+#include "tests/support/orderings.h"
 #include "tests/support/scenario_builder.h"
 #include "tests/support/statistics.h"
 

@@ -17,6 +17,7 @@
 #include "env/simulation/metrics.h"
 #include "policies/policy.h"
 #include "tests/benchmark/bare_loop.h"
+#include "tests/support/orderings.h"
 
 namespace yardmaster {
 namespace {
@@ -64,7 +65,7 @@ struct Extras {
 
 /// Requests per second of whole runs, the digest on.
 void whole_runs(benchmark::State& state, const Scenario& scenario, Extras extras) {
-  const OrderingKey ordering = find_ordering("first_come_first_served");
+  const OrderingPolicy* const ordering = find_ordering("first_come_first_served");
   RunCounts counts;
   NodeCounters work;
   for (auto _ : state) {
@@ -240,7 +241,7 @@ class BusyWorld {
  private:
   // A request of some 1,000 tokens has 63 blocks, a node 26,000: it is full after 400.
   static constexpr std::uint64_t kInFlight = 16 * 64, kFilling = 16 * 1000;
-  static OrderingKey key() { return find_ordering("first_come_first_served"); }
+  static const OrderingPolicy* key() { return find_ordering("first_come_first_served"); }
 
   Scenario scenario_;
   Simulation world_;

@@ -12,6 +12,7 @@
 #include "policies/policy.h"
 #include "tests/support/audit.h"
 #include "tests/support/chaos.h"
+#include "tests/support/orderings.h"
 #include "tests/support/scenario_builder.h"
 
 namespace yardmaster {
@@ -25,7 +26,7 @@ double number_from(const char* variable, double otherwise) {
 /// A run with an audit at every decision, and a fork at one of them.
 void fuzz_one(std::uint64_t seed) {
   const Scenario scenario = random_scenario(seed);
-  const OrderingKey ordering =
+  const OrderingPolicy* const ordering =
       find_ordering(seed % 2 == 0 ? "first_come_first_served" : "shortest_predicted_job");
   Simulation world(scenario, Seed{seed}, ordering), fork = world;
   Chaos chaos{seed}, fork_chaos = chaos;

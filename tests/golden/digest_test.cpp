@@ -10,6 +10,7 @@
 #include "policies/policy.h"
 #include "tests/golden/golden_file.h"
 #include "tests/support/chaos.h"
+#include "tests/support/orderings.h"
 
 namespace yardmaster {
 namespace {

@@ -13,6 +13,7 @@
 #include "policies/policy.h"
 #include "tests/golden/golden_file.h"
 #include "tests/support/chaos.h"
+#include "tests/support/orderings.h"
 #include "tests/support/scenario_builder.h"
 
 namespace yardmaster {

@@ -8,12 +8,13 @@
 #include "env/simulation/simulation.h"
 #include "policies/policy.h"
 #include "tests/support/chaos.h"
+#include "tests/support/orderings.h"
 #include "tests/support/scenario_builder.h"
 
 namespace yardmaster {
 namespace {
 
-OrderingKey ordering_of(std::uint64_t seed) {
+const OrderingPolicy* ordering_of(std::uint64_t seed) {
   return find_ordering(seed % 2 == 0 ? "first_come_first_served" : "shortest_predicted_job");
 }
 

@@ -12,6 +12,7 @@
 #include "env/simulation/simulation.h"
 #include "policies/policy.h"
 #include "tests/support/dice.h"
+#include "tests/support/orderings.h"
 
 namespace yardmaster {
 namespace {
@@ -69,7 +70,7 @@ TEST(PrefixView, ExtraLooksChangeNothing) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     const Scenario scenario = conversations(seed, seed % 3 == 0 ? "sent" : "events");
     const auto policy = make_dispatch("cache_aware");
-    const OrderingKey ordering = find_ordering("first_come_first_served");
+    const OrderingPolicy* const ordering = find_ordering("first_come_first_served");
     Simulation seldom(scenario, Seed{seed}, ordering), often(scenario, Seed{seed}, ordering);
     Dispatcher for_seldom(*policy, Seed{seed}), for_often(*policy, Seed{seed});
     Dice dice(seed);

@@ -11,6 +11,7 @@
 #include "env/simulation/simulation.h"
 #include "policies/policy.h"
 #include "tests/support/chaos.h"
+#include "tests/support/orderings.h"
 #include "tests/support/scenario_builder.h"
 
 namespace yardmaster {

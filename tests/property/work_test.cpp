@@ -6,6 +6,7 @@
 #include "env/scenario/load.h"
 #include "env/simulation/simulation.h"
 #include "policies/policy.h"
+#include "tests/support/orderings.h"
 
 namespace yardmaster {
 namespace {

@@ -34,7 +34,7 @@ struct Campaign {
   const Scenario& scenario;
   const std::vector<NamedPolicy>& policies;
   const std::vector<std::uint64_t>& seeds;
-  OrderingKey ordering;
+  const OrderingPolicy& ordering;
   Writer* writer;
   Progress& progress;
   std::vector<EpisodeResult> results;  // [policy x seeds + seed]
@@ -77,8 +77,8 @@ std::vector<EpisodeResult> run_all(const Scenario& scenario,
                                    unsigned threads) {
   const std::size_t jobs = policies.size() * seeds.size();
   Progress progress(fmt::format("{} runs", jobs), jobs * kBarSteps);
-  Campaign c{scenario, policies, seeds, resolve_ordering(scenario), writer, progress, {},
-             {},       {},       {}};
+  const auto ordering = resolve_ordering(scenario);
+  Campaign c{scenario, policies, seeds, *ordering, writer, progress, {}, {}, {}, {}};
   c.results.resize(jobs);
   std::vector<std::thread> pool;
   for (unsigned t = 1; t < std::min<std::size_t>(threads, jobs); ++t) {

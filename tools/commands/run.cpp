@@ -65,7 +65,7 @@ int run(const RunOptions& options) {
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const NamedPolicy policy =
       resolve_policy(options.policy.empty() ? default_policy(scenario) : options.policy);
-  const OrderingKey ordering = resolve_ordering(scenario);
+  const auto ordering = resolve_ordering(scenario);
   std::optional<Writer> writer;
   if (!options.output.file.empty()) {
     writer.emplace(options.output.file, scenario, origin(), options.output.force);
@@ -75,7 +75,7 @@ int run(const RunOptions& options) {
   {
     Progress progress(policy.name, kBarSteps);
     result = run_episode(
-        scenario, {options.seed}, policy, ordering, writer ? &*writer : nullptr,
+        scenario, {options.seed}, policy, *ordering, writer ? &*writer : nullptr,
         [&](double share) { progress.set(static_cast<std::uint64_t>(share * kBarSteps)); });
   }
   if (writer) {

@@ -9,6 +9,7 @@
 #include "agents/validation.h"
 #include "env/rl/observation.h"
 #include "env/scenario/load.h"
+#include "tests/support/orderings.h"
 
 namespace yardmaster {
 namespace {

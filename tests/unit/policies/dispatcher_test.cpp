@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "policies/policy.h"
+#include "tests/support/orderings.h"
 #include "tests/unit/policies/fleet_fixture.h"
 
 namespace yardmaster {

@@ -8,13 +8,12 @@
 
 #include "env/rl/vector_env.h"
 #include "env/scenario/load.h"
+#include "tests/support/orderings.h"
 
 namespace yardmaster {
 namespace {
 
 constexpr double kScale = 7;
-
-double first_come(const TaskView& task) { return static_cast<double>(task.arrival.ps); }
 
 Scenario small_scenario(std::vector<Override> more = {}) {
   std::vector<Override> overrides = {{"duration", "6 s"}, {"warm_up", "0 s"}};
@@ -24,7 +23,7 @@ Scenario small_scenario(std::vector<Override> more = {}) {
 
 EnvironmentOptions drained() {
   EnvironmentOptions options;
-  options.ordering = first_come;
+  options.ordering = find_ordering("first_come_first_served");
   options.scale = kScale;
   options.drain = true;
   return options;
@@ -66,7 +65,7 @@ TEST(Environment, UndiscountedRewardsSumToMinusTheCompletionTimes) {
   // As good as no discount: exp(-dt / 50 days) differs from 1 by less than 1e-6 over this episode.
   const Scenario scenario = small_scenario({{"objective.discount_time", "50 d"}});
   Environment world(scenario, drained());
-  Simulation same(scenario, Seed{5}, first_come);
+  Simulation same(scenario, Seed{5}, find_ordering("first_come_first_served"));
   CompletionTimes times(scenario);
   ASSERT_TRUE(world.reset(Seed{5}));
   double rewards = 0;

@@ -8,12 +8,13 @@
 
 #include "policies/policy.h"
 #include "tests/support/chaos.h"
+#include "tests/support/orderings.h"
 #include "tests/support/scenario_builder.h"
 
 namespace yardmaster {
 namespace {
 
-OrderingKey first_come() { return find_ordering("first_come_first_served"); }
+const OrderingPolicy* first_come() { return find_ordering("first_come_first_served"); }
 
 /// Two kinds of node, of which the second refuses long prompts.
 Scenario unlike_nodes(std::int32_t window) {
