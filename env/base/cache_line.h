@@ -1,11 +1,11 @@
-// The unit in which memory is fetched.
+// The size of a cache line.
 #pragma once
 
 #include <cstddef>
 
 namespace yardmaster {
 
-/// Bytes in a cache line of every machine that this program is tuned for.
+/// Bytes per cache line on every machine that this program is tuned for.
 inline constexpr std::size_t kCacheLine = 64;
 
 }  // namespace yardmaster

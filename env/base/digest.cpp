@@ -2,11 +2,11 @@
 
 namespace yardmaster {
 
-void FactLog::tell(const Record& fact) {
+void FactLog::forward(const Record& fact) {
   if (sink_ != nullptr) {
     sink_->on_fact(fact.fact, fact.at, fact.node, fact.when);
   } else {
-    unheard_.push_back(fact);
+    pending_.push_back(fact);
   }
 }
 

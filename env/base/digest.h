@@ -1,4 +1,4 @@
-// One number that stands for everything that happened in a run.
+// One number that identifies everything that happened in a run.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace yardmaster {
 
-/// What can be true of a task at an instant. Only these enter the digest: never segments, reports
-/// or heap operations, so that laziness cannot change it.
+/// What can happen to a task at an instant. Only these enter the digest. Segments, reports and heap
+/// operations do not, so lazy evaluation cannot change it.
 enum class Fact : std::uint8_t {
   arrived,
   sent,
@@ -24,17 +24,16 @@ enum class Fact : std::uint8_t {
   cancelled
 };
 
-/// A task's part in the hash of its facts.
+/// Hash of a task's address, the part that all its facts share.
 constexpr std::uint64_t hash_of(const TaskAddress& at) {
-  const std::uint64_t who = (static_cast<std::uint64_t>(at.tenant) << 32) | at.workflow;
-  const std::uint64_t where = (static_cast<std::uint64_t>(at.stage) << 48) |
-                              (static_cast<std::uint64_t>(at.branch) << 32) |
-                              (static_cast<std::uint64_t>(at.loop) << 16) | at.attempt;
-  return mix64(mix64(who) ^ where);
+  const std::uint64_t origin = (static_cast<std::uint64_t>(at.tenant) << 32) | at.workflow;
+  const std::uint64_t position = (static_cast<std::uint64_t>(at.stage) << 48) |
+                                 (static_cast<std::uint64_t>(at.branch) << 32) |
+                                 (static_cast<std::uint64_t>(at.loop) << 16) | at.attempt;
+  return mix64(mix64(origin) ^ position);
 }
 
-/// Sum of hashes of facts: the order in which facts are reported does not matter, only which they
-/// are.
+/// The sum of the hashes of all facts. It does not depend on the order in which they are added.
 class Digest {
  public:
   /// Adds a fact. Where it happened counts for `sent` only: later facts of an attempt happen on the
@@ -58,39 +57,37 @@ class Digest {
   std::uint64_t value_ = 0;
 };
 
-/// Hears facts as they become certain; a node's own facts may come after a later one of another
-/// node.
+/// Receives facts once they are certain. Facts of different nodes may arrive out of time order.
 class FactSink {
  public:
   virtual ~FactSink() = default;
   virtual void on_fact(Fact, const TaskAddress&, NodeId, Time) = 0;
 };
 
-/// The digest and, if somebody listens, the sink: where nodes and the simulation report facts.
+/// Where nodes and the simulation record facts: in the digest and, if one is set, in a sink.
 class FactLog {
  public:
   Digest digest;
 
-  /// `address_hash` is hash_of(at), which whoever reports has at hand.
+  /// Records a fact. `address_hash` is hash_of(at), which callers have already computed.
   void add(Fact fact, const TaskAddress& at, std::uint64_t address_hash, NodeId node, Time when) {
     digest.add(fact, address_hash, node, when);
-    if (heard_) [[unlikely]] {
-      tell({fact, at, node, when});
+    if (observed_) [[unlikely]] {
+      forward({fact, at, node, when});
     }
   }
-  /// The simulation runs, and `sink` (or nobody: null) hears the facts, those first that were kept
-  /// since it stopped.
+  /// Sends facts to `sink` from now on, first those kept since stop(). A null sink drops both.
   void listen(FactSink* sink) {
     sink_ = sink;
-    heard_ = sink != nullptr;
-    for (const Record& r : unheard_) {
+    observed_ = sink != nullptr;
+    for (const Record& r : pending_) {
       if (sink != nullptr) {
         sink->on_fact(r.fact, r.at, r.node, r.when);
       }
     }
-    unheard_.clear();
+    pending_.clear();
   }
-  /// The simulation stops; if somebody listened, facts are kept for the next to do so.
+  /// Removes the sink. If there was one, further facts are kept for the next.
   void stop() { sink_ = nullptr; }
 
  private:
@@ -100,12 +97,13 @@ class FactLog {
     NodeId node;
     Time when;
   };
-  // Out of line: facts are counted far more often than heard.
-  void tell(const Record& fact);
+  // Out of line, because most runs have no sink.
+  void forward(const Record& fact);
 
   FactSink* sink_ = nullptr;
-  bool heard_ = true;  // somebody listens, or did when it stopped
-  std::vector<Record> unheard_;
+  // There is a sink, or there was one until stop(). Before the first listen() facts are kept.
+  bool observed_ = true;
+  std::vector<Record> pending_;
 };
 
 }  // namespace yardmaster

@@ -1,4 +1,4 @@
-// Memory for tables that are touched at random.
+// Memory for tables that are accessed at random.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +10,21 @@
 
 namespace yardmaster {
 
-/// An allocator that asks the kernel for huge pages where a table fills one: else the rows of a
-/// large fleet miss the TLB, 6 to 9 % of a run on 1,024 nodes. Whether it gets them is the
-/// machine's business (/sys/kernel/mm/transparent_hugepage/enabled).
+/// An allocator that requests huge pages for tables that fill at least one. Without them, TLB misses
+/// on the rows of a large fleet cost 6 to 9 % of a run on 1,024 nodes. The machine's setting decides
+/// whether they are granted (/sys/kernel/mm/transparent_hugepage/enabled).
 template <class T>
 struct HugePages {
-  using value_type = T;  // NOLINT(readability-identifier-naming): the name that allocators have
-  static constexpr std::size_t kPage = std::size_t{2} << 20;  // bytes, on x86-64 and most others
+  using value_type = T;  // NOLINT(readability-identifier-naming): required of an allocator
+  /// Bytes per huge page on x86-64 and most other processors.
+  static constexpr std::size_t kPage = std::size_t{2} << 20;
 
   HugePages() = default;
   template <class U>
   explicit HugePages(const HugePages<U>& /*stateless*/) {}
   friend bool operator==(const HugePages&, const HugePages&) { return true; }
 
-  /// Throws std::bad_alloc.
+  /// Memory for `count` items. Throws std::bad_alloc.
   [[nodiscard]] T* allocate(std::size_t count) {
     const std::size_t bytes = count * sizeof(T);
     if (bytes < kPage) {
@@ -32,7 +33,7 @@ struct HugePages {
     const std::size_t pages = (bytes + kPage - 1) / kPage * kPage;
     void* const memory = ::operator new (pages, std::align_val_t{kPage});
 #ifdef __linux__
-    madvise(memory, pages, MADV_HUGEPAGE);  // advice: that it failed changes nothing
+    madvise(memory, pages, MADV_HUGEPAGE);  // a failure only costs speed
 #endif
     return static_cast<T*>(memory);
   }

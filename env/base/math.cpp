@@ -18,12 +18,12 @@ constexpr std::uint64_t kMantissaMask = (1ULL << kMantissaBits) - 1;
 constexpr std::uint64_t kBitsOfOne = 0x3FF0000000000000ULL;
 constexpr std::uint64_t kBitsOfSqrtHalf = 0x3FE6A09E667F3BCDULL;
 
-// ln 2 in two parts: the first has 21 zero bits at its end, so that a product with any exponent is
-// exact; the second is the rest, to 2^-101.
+// ln 2 in two parts. The first ends in 21 zero bits, so its product with any exponent is exact. The
+// second is the rest, to 2^-101.
 constexpr double kLn2High = 0x1.62E42FEE00000p-1;
 constexpr double kLn2Low = 0x1.A39EF35793C76p-33;
 constexpr double kLog2E = 0x1.71547652B82FEp+0;
-constexpr double kWholeNumbers = 0x1.8p52;  // near it doubles have no fraction
+constexpr double kWholeNumbers = 0x1.8p52;  // doubles of this size have no fraction
 
 struct Split {
   double mantissa;  // in [sqrt(1/2), sqrt(2))
@@ -44,13 +44,15 @@ double power_of_two(std::int64_t k) {
   return std::bit_cast<double>(static_cast<std::uint64_t>(k + kExponentBias) << kMantissaBits);
 }
 
-/// coefficients[0] + coefficients[1] x + ..., even and odd powers apart: two chains that the
-/// processor works on side by side. REQUIRES an even number of coefficients.
+/// coefficients[0] + coefficients[1] x + coefficients[2] x^2 + ...
+/// Even and odd powers form two chains, which the processor evaluates side by side.
+/// REQUIRES an even number of coefficients.
 template <std::size_t N>
 double polynomial(const std::array<double, N>& coefficients, double x) {
   static_assert(N % 2 == 0);
   const double square = x * x;
-  double even = coefficients[N - 2], odd = coefficients[N - 1];
+  double even = coefficients[N - 2];
+  double odd = coefficients[N - 1];
   for (std::size_t i = N - 2; i > 0; i -= 2) {
     even = even * square + coefficients[i - 2];
     odd = odd * square + coefficients[i - 1];
@@ -58,10 +60,10 @@ double polynomial(const std::array<double, N>& coefficients, double x) {
   return even + x * odd;
 }
 
-/// log of mantissa * 2^k; `k` as a double.
+/// log(mantissa * 2^k), with a whole `k` as a double.
 inline double log_of(double mantissa, double k) {
-  // log(1 + f) = 2 artanh(s) with s = f / (2 + f), and 2 s = f - s f; so the large term, f, is
-  // exact. |s| < 0.172: the eleventh term of the series is below 2^-57 of the sum.
+  // log(1 + f) = 2 artanh(s) with s = f / (2 + f), and 2 s = f - s f, so the large term, f, is exact.
+  // |s| < 0.172, so the eleventh term of the series is below 2^-57 of the sum.
   constexpr std::array<double, 10> kArtanh = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,
                                               2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21};
   const double f = mantissa - 1;
@@ -78,17 +80,17 @@ struct Sixteenths {
 };
 
 inline Sixteenths sixteenths(double x) {
-  // Rounded by the adder: the sign of x is often anybody's guess, and a branch on it costs more
-  // than the rest.
+  // Rounded by the adder. The sign of x is often unpredictable, and a branch on it costs more than
+  // everything else here.
   const double n = (x * (16 * kLog2E) + kWholeNumbers) - kWholeNumbers;
   const double high = x - n * (kLn2High / 16);
   const double low = n * (kLn2Low / 16);
   const double r = high - low;
-  const double lost = (high - r) - low;  // of r, by rounding
-  // Eight terms of the series leave 2^-59.
+  const double rounding_error = (high - r) - low;
+  // Eight terms of the series leave an error of 2^-59.
   constexpr std::array<double, 6> kInverseFactorials = {1.0 / 2,   1.0 / 6,   1.0 / 24,
                                                         1.0 / 120, 1.0 / 720, 1.0 / 5040};
-  return {n, r + (r * r * polynomial(kInverseFactorials, r) + lost)};
+  return {n, r + (r * r * polynomial(kInverseFactorials, r) + rounding_error)};
 }
 
 // 2^(i / 16), rounded to nearest.
@@ -104,8 +106,8 @@ inline double root_times_growth(std::int64_t n, double growth) {
   return root + root * growth;
 }
 
-// The coefficients of PPND16 in AS 241: three rational functions, for |p - 1/2| <= 0.425, for the
-// tails down to p = e^-25, and for what is beyond.
+// The coefficients of PPND16 in AS 241. It has three rational functions: for |p - 1/2| <= 0.425, for
+// the tails down to p = e^-25, and for the tails beyond.
 constexpr double kCentral = 0.425;
 
 inline double central_quantile(double q) {
@@ -174,7 +176,7 @@ double exp(double x) {
   constexpr double kOverflow = 0x1.62E42FEFA39EFp+9;  // the largest x with a finite result
   constexpr double kUnderflow = -746;                 // below half of the smallest subnormal
   if (x != x) {
-    return x;  // not a number stays one
+    return x;  // NaN
   }
   if (x > kOverflow) {
     return kInfinity;
@@ -185,15 +187,15 @@ double exp(double x) {
   const Sixteenths parts = sixteenths(x);
   const auto n = static_cast<std::int64_t>(parts.n);
   const double value = root_times_growth(n, parts.growth);
-  // In two halves, since 2^k alone may be out of range where the result is not.
+  // Two factors, because 2^k alone may be out of range where the result is not.
   const std::int64_t k = n >> 4;
   return value * power_of_two(k >> 1) * power_of_two(k - (k >> 1));
 }
 
 float log1p_approx(float x) {
   check(x >= 0, "log1p_approx of a negative number");
-  // In double: above 16 half a float's last place is all the error that is allowed. |s| < 0.172,
-  // and the term left out is below 1e-10.
+  // In double, because above 16 the allowed error is half a unit in the last place of a float.
+  // |s| < 0.172, and the first term left out is below 1e-10.
   constexpr std::array<double, 6> kArtanh = {2.0, 2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11};
   const auto [mantissa, exponent] = split(1 + static_cast<double>(x));
   const double s = (mantissa - 1) / (mantissa + 1);
@@ -207,7 +209,9 @@ double normal_quantile(double p) {
 }
 
 Lanes log(const Lanes& x) {
-  Lanes mantissa, exponent, out;
+  Lanes mantissa;
+  Lanes exponent;
+  Lanes out;
   for (std::size_t i = 0; i < kLanes; ++i) {
     const Split parts = split(x[i]);
     mantissa[i] = parts.mantissa;
@@ -220,7 +224,9 @@ Lanes log(const Lanes& x) {
 }
 
 Lanes exp(const Lanes& x) {
-  Lanes n, growth, out;
+  Lanes n;
+  Lanes growth;
+  Lanes out;
   for (std::size_t i = 0; i < kLanes; ++i) {
     const Sixteenths parts = sixteenths(x[i]);
     n[i] = parts.n;
@@ -233,7 +239,7 @@ Lanes exp(const Lanes& x) {
   return out;
 }
 
-// Most lie in the middle; the others are done again.
+// Most values are central. The others are computed again.
 Lanes normal_quantile(const Lanes& p) {
   Lanes out;
   for (std::size_t i = 0; i < kLanes; ++i) {

@@ -1,8 +1,8 @@
 // Addressed randomness: a random number is a pure function of (seed, purpose, address, index).
 //
 // The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as
-// 1, 2, 3, SC 2011); tests hold the known-answer vectors of its authors' library. Nothing is
-// consumed, so no policy can move another task's luck, and threads cannot reorder it.
+// 1, 2, 3, SC 2011). Tests compare it with the known-answer vectors of its authors' library.
+// A draw advances no state, so neither a policy nor the order of threads can change another draw.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@ struct Seed {
   constexpr bool operator==(const Seed&) const = default;
 };
 
-/// What a draw is for: separate purposes are separate, independent streams.
+/// What a draw is used for. Each purpose is an independent stream.
 enum class Purpose : std::uint32_t {
   arrival = 1,
   prompt_length,
@@ -44,7 +44,7 @@ enum class Purpose : std::uint32_t {
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);
 
-/// Mixes 64 bits into 64 bits (the finaliser of splitmix64); used to spread seeds and for digests.
+/// Mixes 64 bits into 64 bits by the finaliser of splitmix64. Used for seeds and digests.
 constexpr std::uint64_t mix64(std::uint64_t x) {
   x += 0x9E3779B97F4A7C15ULL;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
@@ -52,25 +52,25 @@ constexpr std::uint64_t mix64(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-/// Philox's key for the i-th numbers of a purpose.
+/// The key under which Philox makes the i-th number of a purpose, at every address.
 constexpr std::uint64_t stream_key(Seed seed, Purpose purpose, std::uint32_t i) {
   const std::uint64_t stream = (static_cast<std::uint64_t>(purpose) << 32) | i;
   return mix64(seed.value ^ mix64(stream));
 }
 
-/// All numbers of one purpose at one address. Pure: the same arguments give the same number.
+/// All random numbers of one purpose at one address. The same arguments give the same number.
 struct Draw {
   Seed seed;
   Purpose purpose;
   TaskAddress at;
 
-  /// 64 random bits, the i-th at this address.
+  /// The i-th 64 random bits at this address.
   [[nodiscard]] std::uint64_t bits(std::uint32_t i = 0) const {
     return bits_at(at, stream_key(seed, purpose, i));
   }
-  /// Uniform in (0, 1), never 0 or 1: safe under log and under a normal quantile.
+  /// Uniform in (0, 1). Never 0 or 1, so log and normal_quantile accept it.
   [[nodiscard]] double uniform(std::uint32_t i = 0) const {
-    // 52 bits and half a step: the ends of the interval cannot come out.
+    // 52 bits plus half a step, which excludes the ends of the interval.
     return (static_cast<double>(bits(i) >> 12) + 0.5) * 0x1.0p-52;
   }
   /// Uniform integer in [0, n). REQUIRES n > 0.
@@ -85,12 +85,12 @@ struct Draw {
   [[nodiscard]] double exponential(std::uint32_t i = 0) const { return -math::log(uniform(i)); }
 
  private:
-  // The first half of Philox's output for a counter of `at`.
+  // The first half of Philox's output, with `at` as the counter.
   static std::uint64_t bits_at(const TaskAddress& at, std::uint64_t key);
 };
 
-/// Draws of one purpose for kLanes tasks in a row: lane i is that of the workflow number
-/// `first.workflow` + i. The same bits as Draw's, in half the time.
+/// Draws of one purpose for kLanes consecutive workflows: lane i belongs to workflow
+/// `first.workflow + i`. The same bits as those of Draw, in half the time.
 struct LaneDraw {
   Seed seed;
   Purpose purpose;
@@ -107,12 +107,13 @@ struct LaneDraw {
   }
 };
 
-/// What has been drawn for kLanes workflow numbers in a row. A cache of pure draws: copies and
-/// forgets freely.
+/// A cache of the draws for kLanes consecutive workflows. Draws are pure, so it may be copied or
+/// dropped at any time.
 template <class T>
 class DrawnAhead {
  public:
-  /// That of `workflow`. `draw(first)` makes kLanes of them, pure in (seed, first).
+  /// The value of `workflow`. `draw(first)` returns those of kLanes workflows from `first` on, and
+  /// must be a pure function of (seed, first).
   template <class Draws>
   [[nodiscard]] const T& at(Seed seed, std::uint32_t workflow, Draws draw) {
     if (workflow - first_ >= math::kLanes || seed != seed_ || !drawn_) {
@@ -131,8 +132,8 @@ class DrawnAhead {
   std::array<T, math::kLanes> values_{};
 };
 
-/// The address of the k-th event of an object that is not a task: a node's failure, a tenant's
-/// arrival.
+/// The address of the k-th event of an object other than a task, such as a node's failure or a
+/// tenant's arrival.
 constexpr TaskAddress object_address(std::uint32_t object, std::uint32_t k) {
   return {object, k, 0, 0, 0, 0};
 }

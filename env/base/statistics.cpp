@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// The p-quantile of values whose first `from` are in place already; reorders the others.
+// The p-quantile of values whose first `from` are already in place. Reorders the others.
 double quantile_from(std::span<double> values, std::size_t from, double p) {
   const double position = p * static_cast<double>(values.size() - 1);
   const auto below = static_cast<std::size_t>(position);

@@ -1,5 +1,5 @@
-// Order statistics and means: defined once, for every table and file. Inference (intervals, tests)
-// is in results/statistics.h.
+// Means and order statistics, defined once for every table and file. Confidence intervals and tests
+// are in results/statistics.h.
 #pragma once
 
 #include <cstdint>
@@ -7,21 +7,24 @@
 
 namespace yardmaster {
 
-/// One distribution. NaN where it is empty.
+/// Summary of one distribution. All but the count are NaN if it is empty.
 struct Summary {
   std::uint64_t count = 0;
-  double mean = 0, p50 = 0, p90 = 0, p99 = 0;
+  double mean = 0;
+  double p50 = 0;
+  double p90 = 0;
+  double p99 = 0;
 };
 
-/// Arithmetic mean; NaN of nothing.
+/// Arithmetic mean. NaN if there are no values.
 double mean(std::span<const double> values);
 
 /// The p-quantile with linear interpolation between order statistics (type 7 of Hyndman and Fan,
-/// The American Statistician 50, 1996; NumPy's default). Reorders `values`; NaN of nothing.
-/// REQUIRES 0 <= p <= 1.
+/// The American Statistician 50, 1996; NumPy's default). NaN if there are no values. Reorders
+/// `values`. REQUIRES 0 <= p <= 1.
 double quantile(std::span<double> values, double p);
 
-/// Mean and percentiles; reorders `values`.
+/// Count, mean and percentiles. Reorders `values`.
 Summary summarise(std::span<double> values);
 
 }  // namespace yardmaster

@@ -1,4 +1,4 @@
-// Simulated time as integers. Doubles appear only before step costs are compiled, and in results.
+// Simulated time as integers. Doubles appear only before step costs are compiled and in results.
 #pragma once
 
 #include <compare>
@@ -10,7 +10,7 @@ namespace yardmaster {
 inline constexpr std::int64_t kPsPerSecond = 1'000'000'000'000;
 inline constexpr std::int64_t kPsPerMicrosecond = 1'000'000;
 
-/// A length of simulated time in picoseconds. May be negative as a difference.
+/// A length of simulated time in picoseconds. Negative only as a difference.
 struct Duration {
   std::int64_t ps = 0;
 
@@ -38,11 +38,11 @@ struct Duration {
   friend constexpr Duration operator*(Duration a, std::int64_t n) { return {a.ps * n}; }
 };
 
-/// An instant of simulated time; the run starts at 0. Adding two instants does not compile.
+/// An instant of simulated time. A run starts at 0. Adding two instants does not compile.
 struct Time {
   std::int64_t ps = 0;
 
-  /// Later than anything that happens. Leaves room to add a duration without overflow.
+  /// Later than any event. A duration can be added to it without overflow.
   static constexpr Time never() { return {std::numeric_limits<std::int64_t>::max() / 2}; }
   [[nodiscard]] constexpr bool is_never() const { return ps >= never().ps; }
   [[nodiscard]] constexpr double seconds() const { return Duration{ps}.seconds(); }
@@ -53,8 +53,8 @@ struct Time {
   friend constexpr Duration operator-(Time a, Time b) { return {a.ps - b.ps}; }
 };
 
-/// Longest duration a scenario may state: 50 days, which leaves room before never() to drain what
-/// has arrived.
+/// The longest duration that a scenario may state: 50 days. The time from there to never() is enough
+/// to finish the tasks that have arrived.
 inline constexpr Duration kLongestDuration{50LL * 24 * 3600 * kPsPerSecond};
 
 }  // namespace yardmaster

@@ -1,7 +1,7 @@
-// The event queue: a tournament over a fixed number of slots, one next event a slot.
+// The event queue: a tournament over a fixed number of slots with one next event per slot.
 //
-// Invariant: inner node i holds the earlier of its two children by (time, phase, slot); so the
-// order of events is total and does not depend on the order of updates.
+// Invariant: inner node i holds the earlier of its two children by (time, phase, slot). The order of
+// events is therefore total and independent of the order of updates.
 #pragma once
 
 #include <bit>
@@ -13,8 +13,8 @@
 
 namespace yardmaster {
 
-/// A flat tournament tree over `slots` times. Copying it copies one array; updates allocate
-/// nothing.
+/// A flat tournament tree over the times of `slots` slots. Copying it copies one array. Updates
+/// allocate nothing.
 class WinnerTree {
  public:
   WinnerTree() = default;
@@ -25,8 +25,8 @@ class WinnerTree {
     }
   }
 
-  /// Sets the next event of a slot, `Time::never()` for none, and its rank among those of one
-  /// instant. O(log slots).
+  /// Sets the time of a slot's next event (`Time::never()` for none) and its phase, which ranks the
+  /// events of one instant. O(log slots).
   void set(std::size_t slot, Time when, std::uint8_t phase = 0) {
     std::size_t i = leaves_ + slot;
     Entry winner{when, slot | (static_cast<std::uint64_t>(phase) << kPhaseShift)};
@@ -36,10 +36,10 @@ class WinnerTree {
     entries_[i] = winner;
     while (i > 1) {
       const Entry sibling = entries_[i ^ 1];
-      // Without a branch: who wins is anybody's guess.
-      const bool other = sibling < winner;
-      winner.time = other ? sibling.time : winner.time;
-      winner.rank = other ? sibling.rank : winner.rank;
+      // Without a branch, because the winner is unpredictable.
+      const bool sibling_wins = sibling < winner;
+      winner.time = sibling_wins ? sibling.time : winner.time;
+      winner.rank = sibling_wins ? sibling.rank : winner.rank;
       i /= 2;
       if (winner == entries_[i]) {
         return;  // nothing above has changed
@@ -53,7 +53,7 @@ class WinnerTree {
   [[nodiscard]] std::uint8_t first_phase() const {
     return static_cast<std::uint8_t>(entries_[1].rank >> kPhaseShift);
   }
-  /// Whether its first event comes before that of `other`: by time, phase, slot.
+  /// Whether the first event here precedes that of `other`, by (time, phase, slot).
   [[nodiscard]] bool precedes(const WinnerTree& other) const {
     return entries_[1] < other.entries_[1];
   }
@@ -67,7 +67,7 @@ class WinnerTree {
     Time time;
     std::uint64_t rank = 0;  // phase, then slot
     bool operator==(const Entry&) const = default;
-    // One comparison of 128 bits: times are never below zero.
+    // One comparison of 128 bits. Times are never negative.
     bool operator<(const Entry& other) const { return key() < other.key(); }
 
    private:
@@ -78,7 +78,7 @@ class WinnerTree {
   };
 
   std::size_t leaves_ = 0;
-  std::vector<Entry> entries_;  // 1 is the root, [leaves_ + slot] the slots
+  std::vector<Entry> entries_;  // [1] is the root, [leaves_ + slot] a slot
 };
 
 }  // namespace yardmaster
