@@ -19,17 +19,17 @@ namespace yardmaster::yaml {
 
 namespace {
 
-// No scenario comes near either; an alias bomb does at once.
+// Far above any scenario. They stop alias bombs.
 constexpr std::size_t kMostValues = 100'000;
 constexpr std::size_t kMostBytes = 16U << 20U;
 
-/// Ends the parse of a tree that grew without bound.
+/// Thrown to end the parse of a tree with too many values.
 struct TooLarge {
   Place place;
 };
 
-/// Builds our tree from yaml-cpp's events. Its own nodes are not used: they drop duplicate keys
-/// silently and do not know where a key stands.
+/// Builds the tree from yaml-cpp's events. Its nodes are not used, because they silently drop
+/// duplicate keys and do not store the place of a key.
 class TreeBuilder final : public YAML::EventHandler {
  public:
   TreeBuilder(std::string source, Faults& faults) : source_(std::move(source)), faults_(&faults) {}
@@ -46,7 +46,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) {
-      faults_->add(place(mark), "", "an alias refers to the value that it stands in");
+      faults_->add(place(mark), "", "an alias refers to the value that contains it");
       finish_value(make(Node::Kind::null, mark), 0);
       return;
     }
@@ -79,8 +79,8 @@ class TreeBuilder final : public YAML::EventHandler {
     Node node;
     YAML::anchor_t anchor;
     std::size_t values_before;
-    std::optional<Node> key;  // map: the key whose value comes next
-    bool skip;                // map: that value is dropped
+    std::optional<Node> key;  // map: the key of the next value
+    bool skip;                // map: the next value is dropped
   };
 
   [[nodiscard]] Place place(const YAML::Mark& mark) const {
@@ -126,7 +126,7 @@ class TreeBuilder final : public YAML::EventHandler {
       parent.key = std::move(node);
     } else {
       if (node.kind == Node::Kind::null) {
-        node.place = parent.key->place;  // yaml-cpp has the place of what follows
+        node.place = parent.key->place;  // yaml-cpp gives the place of the next token
       }
       if (!parent.skip) {
         Place key_place = parent.key->place;
@@ -147,9 +147,8 @@ class TreeBuilder final : public YAML::EventHandler {
     } else if (const auto first = std::find_if(map.node.entries.begin(), map.node.entries.end(),
                                                [&](const Entry& e) { return e.key == key.scalar; });
                first != map.node.entries.end()) {
-      faults_->add(
-          key.place, path.empty() ? key.scalar : path + "." + key.scalar,
-          "duplicate key; it stands at line " + std::to_string(first->place.line) + " already");
+      faults_->add(key.place, path.empty() ? key.scalar : path + "." + key.scalar,
+                   "duplicate key; first used at line " + std::to_string(first->place.line));
     } else {
       map.skip = false;
     }
@@ -172,8 +171,9 @@ class TreeBuilder final : public YAML::EventHandler {
   Faults* faults_;
   Node root_;
   std::vector<Open> open_;
-  std::map<YAML::anchor_t, std::pair<Node, std::size_t>> anchors_;  // with their number of values
-  std::size_t values_ = 0, anchored_values_ = 0;
+  std::map<YAML::anchor_t, std::pair<Node, std::size_t>> anchors_;  // with the number of values
+  std::size_t values_ = 0;
+  std::size_t anchored_values_ = 0;
 };
 
 void emit_node(YAML::Emitter& out, const Node& node) {
@@ -218,7 +218,7 @@ std::vector<std::string> split_path(const std::string& path) {
   return parts;
 }
 
-/// One step down a path of `--set`; null and a fault where it leads nowhere.
+/// Follows one part of a `--set` path. Returns null and adds a fault if it leads nowhere.
 Node* descend(Node& node, const std::string& part, const Place& place, const std::string& path,
               Faults& faults) {
   if (node.kind == Node::Kind::list) {
@@ -226,14 +226,14 @@ Node* descend(Node& node, const std::string& part, const Place& place, const std
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), i);
     if (error != std::errc{} || end != part.data() + part.size() || i >= node.items.size()) {
       faults.add(place, path,
-                 "\"" + part + "\" is no index of a list of " + std::to_string(node.items.size()) +
-                     " (counted from 0)");
+                 "\"" + part + "\" is not an index of a list of " +
+                     std::to_string(node.items.size()) + " (counted from 0)");
       return nullptr;
     }
     return &node.items[i];
   }
   if (node.kind == Node::Kind::scalar) {
-    faults.add(place, path, "\"" + part + "\" leads into the value \"" + node.scalar + "\"");
+    faults.add(place, path, "\"" + node.scalar + "\" is a value and has no key \"" + part + "\"");
     return nullptr;
   }
   if (node.kind == Node::Kind::null) {
@@ -309,11 +309,11 @@ Node parse(const std::string& text, const std::string& source, Faults& faults) {
     Node root = builder.take_root();
     TreeBuilder second(source, faults);
     if (parser.HandleNextDocument(second)) {
-      faults.add(second.take_root().place, "", "a second document; a file holds one");
+      faults.add(second.take_root().place, "", "a second document; expected one per file");
     }
     return root.kind == Node::Kind::null ? empty : root;
   } catch (const TooLarge& large) {
-    faults.add(large.place, "", "more than 100000 values, aliases expanded");
+    faults.add(large.place, "", "more than 100000 values after expanding aliases");
   } catch (const YAML::Exception& e) {
     faults.add({source, e.mark.line + 1, e.mark.column + 1}, "", "not YAML: " + e.msg);
   }

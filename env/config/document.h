@@ -1,7 +1,6 @@
-// A YAML file as a tree of nodes that know their places. The source file is the only user of
-// yaml-cpp; this header is free of it.
+// A YAML file as a tree of nodes with their places in the source. Only document.cpp uses yaml-cpp.
 //
-// Nothing throws: faults are collected, all of them, with their places.
+// Nothing here throws. All faults are collected with their places.
 #pragma once
 
 #include <cstddef>
@@ -12,24 +11,25 @@
 
 namespace yardmaster::yaml {
 
-/// Where something stands. `source` is a file, or the `--set` that brought it; lines count from 1,
-/// and 0 means the whole source.
+/// The place of a value. `source` is a file or a `--set` option. Lines and columns count from 1.
+/// Line 0 means the whole source.
 struct Place {
   std::string source;
-  int line = 0, column = 0;
+  int line = 0;
+  int column = 0;
 };
 
 struct Entry;
 
-/// A value of the tree: a plain struct, copied by value.
+/// A value of the tree. A copy is independent.
 struct Node {
   enum class Kind : std::uint8_t { null, scalar, list, map };
   Kind kind = Kind::null;
-  bool quoted = false;  // scalar: it was in quotes, so it is text
+  bool quoted = false;  // scalar: was in quotes, so it is text
   Place place;
   std::string scalar;
   std::vector<Node> items;     // list
-  std::vector<Entry> entries;  // map, in the order of the file; keys are unique
+  std::vector<Entry> entries;  // map, in the order of the file, with unique keys
 };
 
 /// One `key: value` of a map.
@@ -39,16 +39,17 @@ struct Entry {
   Node value;
 };
 
-/// The entry's value; null when the map has no such key.
+/// The value of a key. Null if the map does not have it.
 const Node* find(const Node& map, std::string_view key);
 
-/// Everything that is wrong with the input, one line a fault.
+/// All faults of the input.
 class Faults {
  public:
+  /// Adds a fault of the value at `path`, such as `nodes[0].count`. Empty: of the whole source.
   void add(const Place&, std::string_view path, std::string_view message);
   [[nodiscard]] bool empty() const { return faults_.empty(); }
   [[nodiscard]] std::size_t size() const { return faults_.size(); }
-  /// `source:line:column: path: message`, ordered by place.
+  /// One line per fault, ordered by place: `source:line:column: path: message`.
   [[nodiscard]] std::vector<std::string> lines() const;
 
  private:
@@ -59,14 +60,14 @@ class Faults {
   std::vector<Fault> faults_;
 };
 
-/// The tree of a text; `source` names it in faults. Refuses duplicate keys, merge keys, a second
-/// document, aliases that refer to themselves, and trees of more than 100,000 values.
+/// The tree of a text, which faults call `source`. Refuses duplicate keys, merge keys, a second
+/// document, aliases inside the value that they refer to, and trees of more than 100,000 values.
 Node parse(const std::string& text, const std::string& source, Faults&);
-/// The tree of a file.
+/// The tree of a file. An unreadable file is a fault.
 Node parse_file(const std::string& path, Faults&);
-/// Sets `path` (`a.b.0.c` or `a.b[0].c`) to a value given as YAML, creating sections on the way.
+/// Sets `path` (`a.b.0.c` or `a.b[0].c`) to a value given as YAML. Creates missing sections.
 void override_value(Node& root, const std::string& path, const std::string& value, Faults&);
-/// The tree as YAML text, which parse() reads back.
+/// The tree as YAML text. parse() reads it back.
 std::string emit(const Node&);
 
 }  // namespace yardmaster::yaml

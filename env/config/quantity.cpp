@@ -14,7 +14,7 @@ namespace {
 
 struct UnitWord {
   std::string_view word;
-  double factor;  // of the SI unit
+  double factor;  // of the unit in which values are stored
 };
 
 constexpr std::array kDurationUnits = {
@@ -77,6 +77,8 @@ std::string_view name_of(Unit unit) {
   return kNames[static_cast<std::size_t>(unit)];
 }
 
+std::string_view article_of(Unit unit) { return unit == Unit::bytes ? "an " : "a "; }
+
 std::string unit_list(Unit unit) {
   std::string text;
   for (const UnitWord& u : units_of(unit)) {
@@ -85,7 +87,7 @@ std::string unit_list(Unit unit) {
   return text;
 }
 
-/// The shortest digits that read back to the same bits; without an exponent where that is readable.
+/// The shortest digits that read back to the same bits. No exponent where that is readable.
 std::string shortest(double value) {
   std::array<char, 64> buffer{};
   char* const last = buffer.data() + buffer.size();
@@ -98,7 +100,7 @@ std::string shortest(double value) {
 
 std::string quote(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
-/// A finite number at the start of `text`; the rest stays in `text`.
+/// Removes a finite number from the start of `text` and returns it.
 std::optional<double> leading_number(std::string_view& text) {
   const std::size_t sign = text.starts_with('-') ? 1 : 0;
   if (text.size() <= sign || (text[sign] != '.' && (text[sign] < '0' || text[sign] > '9'))) {
@@ -114,9 +116,9 @@ std::optional<double> leading_number(std::string_view& text) {
 }
 
 struct Parsed {
-  double value = 0;     // in SI (a duration: in ps)
-  std::string trouble;  // empty when good
-  double factor = 1;    // of the unit
+  double value = 0;   // in the unit in which values are stored; a duration in ps
+  std::string error;  // empty on success
+  double factor = 1;  // of the unit
 };
 
 Parsed parse_quantity(std::string_view text, Unit unit) {
@@ -124,8 +126,8 @@ Parsed parse_quantity(std::string_view text, Unit unit) {
   const std::optional<double> number = leading_number(text);
   const std::string units = unit_list(unit);
   if (!number) {
-    return {0, quote(whole) + " is no " + std::string(name_of(unit)) +
-                   "; write a number and one of " + units};
+    return {0, quote(whole) + " is not " + std::string(article_of(unit)) +
+                   std::string(name_of(unit)) + "; write a number and one of " + units};
   }
   const std::size_t first = text.find_first_not_of(' ');
   if (first == std::string_view::npos) {
@@ -198,12 +200,12 @@ std::string Codec<std::int32_t>::type() {
 template <>
 std::string Codec<std::int32_t>::read(const Node& node, std::int32_t& value) {
   std::int64_t wide = 0;
-  std::string trouble = Codec<std::int64_t>::read(node, wide);
+  std::string error = Codec<std::int64_t>::read(node, wide);
   value = static_cast<std::int32_t>(wide);
-  if (trouble.empty() && value != wide) {
-    trouble = node.scalar + " is too large";
+  if (error.empty() && value != wide) {
+    error = node.scalar + " is too large";
   }
-  return trouble;
+  return error;
 }
 
 template <>
@@ -240,7 +242,7 @@ std::string Codec<std::string>::type() {
 template <>
 std::string Codec<std::string>::read(const Node& node, std::string& value) {
   value = node.scalar;
-  return value.empty() ? "expected a text, found none" : "";
+  return value.empty() ? "expected text, found none" : "";
 }
 
 template <>
@@ -256,14 +258,15 @@ std::string Codec<Duration>::type() {
 template <>
 std::string Codec<Duration>::read(const Node& node, Duration& value) {
   const Parsed parsed = parse_quantity(node.scalar, Unit::duration);
-  if (!parsed.trouble.empty()) {
-    return parsed.trouble;
+  if (!parsed.error.empty()) {
+    return parsed.error;
   }
   if (parsed.value < 0 || parsed.value > static_cast<double>(kLongestDuration.ps)) {
     return node.scalar + " is out of range (expected 0 s to 50 d)";
   }
   value = {static_cast<std::int64_t>(std::floor(parsed.value + 0.5))};
-  std::int64_t whole = 0;  // exact beyond 2^53 ps, too
+  // A whole number is exact beyond 2^53 ps too.
+  std::int64_t whole = 0;
   const char* const last = node.scalar.data() + node.scalar.size();
   if (const auto [end, error] = std::from_chars(node.scalar.data(), last, whole);
       error == std::errc{} && *end != '.' && *end != 'e' && *end != 'E') {
@@ -271,9 +274,9 @@ std::string Codec<Duration>::read(const Node& node, Duration& value) {
   }
   return {};
 }
-/// In the largest unit that reads back to the same picoseconds; minutes and more only as whole
-/// numbers.
 
+// In the largest unit that reads back to the same picoseconds. Minutes, hours and days are used for
+// whole numbers only.
 template <>
 std::string Codec<Duration>::write(const Duration& value) {
   if (value.ps == 0) {
@@ -282,13 +285,13 @@ std::string Codec<Duration>::write(const Duration& value) {
   for (std::size_t i = kDurationUnits.size(); i-- > 0;) {
     const UnitWord& unit = kDurationUnits[i];
     const double number = static_cast<double>(value.ps) / unit.factor;
-    const bool plain = unit.factor <= static_cast<double>(kPsPerSecond)
+    const bool suits = unit.factor <= static_cast<double>(kPsPerSecond)
                            ? number >= 1
                            : number == std::floor(number) && number >= (unit.word == "min" ? 2 : 1);
     Node node;
     node.scalar = shortest(number) + " " + std::string(unit.word);
     Duration back;
-    if (plain && read(node, back).empty() && back == value) {
+    if (suits && read(node, back).empty() && back == value) {
       return node.scalar;
     }
   }
@@ -303,8 +306,8 @@ std::string Codec<Quantity<U>>::type() {
 template <Unit U>
 std::string Codec<Quantity<U>>::read(const Node& node, Quantity<U>& value) {
   const Parsed parsed = parse_quantity(node.scalar, U);
-  if (!parsed.trouble.empty()) {
-    return parsed.trouble;
+  if (!parsed.error.empty()) {
+    return parsed.error;
   }
   if (!(parsed.value >= 0 && parsed.value < 1e300)) {
     return node.scalar + " is out of range (expected at least 0)";
@@ -312,8 +315,8 @@ std::string Codec<Quantity<U>>::read(const Node& node, Quantity<U>& value) {
   value.value = parsed.value;
   return {};
 }
-/// The shortest text among the units that reads back to the same bits.
 
+// The shortest text, over all units, that reads back to the same bits.
 template <Unit U>
 std::string Codec<Quantity<U>>::write(const Quantity<U>& value) {
   std::string best;
@@ -325,7 +328,7 @@ std::string Codec<Quantity<U>>::write(const Quantity<U>& value) {
       best = number + " " + std::string(u.word);
     }
   }
-  return best;  // the unit itself always reads back
+  return best;  // the unit with factor 1 always reads back
 }
 
 template struct Codec<Bytes>;

@@ -1,4 +1,4 @@
-// Values with a unit, and how values are read from and written as text.
+// Values with units, and the conversion of values from and to text.
 #pragma once
 
 #include <compare>
@@ -10,10 +10,10 @@
 
 namespace yardmaster::yaml {
 
-/// What a quantity measures. Its value is in SI: bytes, 1/s, bytes/s, FLOP/s, W; prices in USD/h.
+/// What a quantity measures. Values are in bytes, 1/s, bytes/s, FLOP/s, W and USD/h.
 enum class Unit : std::uint8_t { duration, bytes, rate, bandwidth, flops, power, price };
 
-/// A quantity other than a Duration, in its SI unit.
+/// A quantity other than a Duration.
 template <Unit U>
 struct Quantity {
   double value = 0;
@@ -26,19 +26,18 @@ using FlopPerSecond = Quantity<Unit::flops>;
 using Watts = Quantity<Unit::power>;
 using UsdPerHour = Quantity<Unit::price>;
 
-/// How a value of type T is read and written. T: bool, int32_t, int64_t, double, string, Duration
-/// or a Quantity.
+/// Reads and writes values of type T: bool, int32_t, int64_t, double, string, Duration or Quantity.
 template <class T>
 struct Codec {
-  /// What the type is called in messages and in the reference.
+  /// The name of the type in messages and in the reference.
   static std::string type();
-  /// Reads a scalar; returns what is wrong with it, or nothing.
+  /// Reads a scalar. Returns an error message, empty on success.
   static std::string read(const Node& node, T& value);
-  /// Text which read() reads back to the same bits: `100 ms`, `0.7`.
+  /// Text that read() converts back to the same bits: `100 ms`, `0.7`.
   static std::string write(const T& value);
 };
 
-/// The same for every quantity.
+/// As above, for every quantity.
 template <Unit U>
 struct Codec<Quantity<U>> {
   static std::string type();
@@ -46,7 +45,7 @@ struct Codec<Quantity<U>> {
   static std::string write(const Quantity<U>& value);
 };
 
-/// A value as the reader reads it back to the same bits: `100 ms`, `0.7`.
+/// Codec<T>::write for a deduced type.
 template <class T>
 std::string format(const T& value) {
   return Codec<T>::write(value);

@@ -25,7 +25,7 @@ std::string range_text(const Field<T>& field) {
 }
 
 std::string with_article(const std::string& noun) {
-  const bool none = noun.starts_with("true");
+  const bool none = noun.starts_with("true") || noun == "text";
   return (none ? "" : noun.starts_with('a') ? "an " : "a ") + noun;
 }
 
@@ -50,10 +50,11 @@ const Node& empty_map() {
   return map;
 }
 
-/// A range `1000..1019` as its whole numbers; nothing when it is not one.
+/// The whole numbers of a range `1000..1019`. Nothing if the text is not a range.
 std::optional<std::vector<std::int64_t>> parse_range(const std::string& text) {
   const std::size_t dots = text.find("..");
-  std::int64_t first = 0, last = 0;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
   if (dots == std::string::npos) {
     return std::nullopt;
   }
@@ -71,7 +72,7 @@ std::optional<std::vector<std::int64_t>> parse_range(const std::string& text) {
   return values;
 }
 
-/// Items of a resolved list; stretches of three whole numbers and more as ranges.
+/// The items of a resolved list. Three or more consecutive whole numbers become a range.
 template <class T>
 std::vector<std::string> list_texts(const std::vector<T>& values) {
   std::vector<std::string> texts;
@@ -176,17 +177,17 @@ bool Section::read(const Node& node, const std::string& path, const Field<T>& fi
     value = field.word_value;
     return true;
   }
-  std::string trouble = Codec<T>::read(node, value);
-  if (trouble.empty() && ((field.min && value < *field.min) || (field.max && *field.max < value))) {
-    trouble = node.scalar + " is out of range (expected " + range_text(field) + ")";
+  std::string error = Codec<T>::read(node, value);
+  if (error.empty() && ((field.min && value < *field.min) || (field.max && *field.max < value))) {
+    error = node.scalar + " is out of range (expected " + range_text(field) + ")";
   }
-  if (!trouble.empty() && !field.word.empty()) {
-    trouble += ", or " + std::string(field.word);
+  if (!error.empty() && !field.word.empty()) {
+    error += ", or " + std::string(field.word);
   }
-  if (!trouble.empty()) {
-    faults_->add(node.place, path, trouble);
+  if (!error.empty()) {
+    faults_->add(node.place, path, error);
   }
-  return trouble.empty();
+  return error.empty();
 }
 
 template <class T>

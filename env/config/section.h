@@ -1,8 +1,8 @@
 // Typed reading of a YAML tree.
 //
-// A Section reads one map by typed declarations: each call of get() states key, type, default,
+// A Section reads one map by typed declarations. Each call of get() states key, type, default,
 // range and a sentence of documentation. The same call checks the value, records it for the
-// resolved text, and, when describing, becomes a row of the reference.
+// resolved text and, when describing, adds a row to the reference.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@
 
 namespace yardmaster::yaml {
 
-/// A condition under which a key may be written.
+/// The condition under which a key may be given.
 struct Only {
   bool holds = true;
-  std::string_view when = {};  // in words: "with process: bursty"
+  std::string_view when = {};  // in words, such as "with process: bursty"
 };
 
 /// The declaration of one key. Durations and quantities are never negative.
@@ -30,41 +30,46 @@ template <class T>
 struct Field {
   std::string_view key;
   std::string_view doc;
-  std::optional<T> fallback = {};       // of get(): none means required
-  std::string_view fallback_text = {};  // of find(): what absence means
-  std::optional<T> min = {}, max = {};
-  std::string_view word = {};  // a word that stands for `word_value`, such as "unlimited"
+  std::optional<T> fallback = {};       // for get(): the default; none: the key is required
+  std::string_view fallback_text = {};  // for find(): what absence means
+  std::optional<T> min = {};
+  std::optional<T> max = {};
+  std::string_view word = {};  // means `word_value`, such as "unlimited"
   T word_value = {};
   Only only = {};
 };
 
 /// One row of the reference.
 struct Declaration {
-  std::string path, type, fallback, range, doc;
+  std::string path;
+  std::string type;
+  std::string fallback;
+  std::string range;
+  std::string doc;
   bool section = false;
 };
 
-/// Words and the values that they stand for.
+/// Words and their values.
 template <class E>
 using Words = std::vector<std::pair<std::string, E>>;
 
-/// One map, while it is read. Unknown keys are found by finish().
+/// One map while it is read. finish() finds unknown keys.
 class Section {
  public:
-  /// The root of a file. With `declarations`, describes instead of reading: values are defaults,
-  /// optional parts are visited once, and nothing is a fault.
+  /// The root of a file. With `declarations`, describes instead of reading: every value is its
+  /// default, optional parts are visited once, and there are no faults.
   Section(const Node& map, Faults&, std::vector<Declaration>* declarations = nullptr);
 
-  /// The value, or the default. T: bool, int32_t, int64_t, double, string, Duration or a Quantity.
+  /// The value or the default. T: bool, int32_t, int64_t, double, string, Duration or Quantity.
   template <class T>
   T get(const Field<T>&);
-  /// The value, when it is there.
+  /// The value, if present.
   template <class T>
   std::optional<T> find(const Field<T>&);
-  /// A list of values; one value alone is a list of one. Whole numbers may be ranges, `1000..1019`.
+  /// A list of values. A single value is a list of one. Whole numbers may be ranges: `1000..1019`.
   template <class T>
   std::vector<T> list_of(const Field<T>&, const std::vector<T>& fallback);
-  /// One of some words.
+  /// The value of one of `words`.
   template <class E>
   E choice(const Field<std::string>& field, const Words<E>& words) {
     std::vector<std::string> known;
@@ -76,46 +81,48 @@ class Section {
   }
 
   using Visit = std::function<void(Section&)>;
-  /// A nested map; when it is absent it is visited as if empty. A bare value means `shorthand:
-  /// value`.
+  /// A nested map. If absent, it is visited as if empty. A bare value means `shorthand: value`.
   void section(std::string_view key, std::string_view doc, const Visit&,
                std::string_view shorthand = {});
-  /// A nested map that may be absent: then it is not visited. Returns whether it was.
+  /// A nested map that is not visited if absent. Returns whether it was visited.
   bool optional_section(std::string_view key, std::string_view doc, const Visit&,
                         std::string_view shorthand = {});
-  /// A map from names, which `placeholder` stands for in the reference, to maps.
+  /// A map from names to maps. The reference shows `placeholder` as the name.
   void named(std::string_view key, std::string_view doc, std::string_view placeholder,
              const std::function<void(Section&, const std::string&)>&);
-  /// A list of maps, each visited with its index at hand. Absent: `fallback_text` says what then
-  /// holds, or it is required when that is empty. Returns the number of items.
+  /// A list of maps, each visited with its index. `fallback_text` says what absence means; if it is
+  /// empty, the list is required. Returns the number of items.
   std::size_t list(std::string_view key, std::string_view doc, std::string_view fallback_text,
                    const std::function<void(Section&, std::size_t)>&);
 
   /// Whether the file has the key.
   [[nodiscard]] bool has(std::string_view key) const;
-  /// Adds a fault at the key, or at the section when the key is absent.
+  /// Adds a fault at the key or, if that is absent, at the section.
   void fault(std::string_view key, std::string_view message);
-  /// A fault at the section itself.
+  /// Adds a fault at the section.
   void fault(std::string_view message);
-  /// Values were read and not one was wrong: further checks make sense.
+  /// Whether values were read without a fault so far, so that further checks make sense.
   [[nodiscard]] bool sound() const {
     return declarations_ == nullptr && faults_->size() == faults_before_;
   }
+  /// Whether this collects declarations instead of reading values.
   [[nodiscard]] bool describing() const { return declarations_ != nullptr; }
-  /// Place of the key's value, or of the section.
+  /// Place of the key's value or, if that is absent, of the section.
   [[nodiscard]] const Place& place(std::string_view key) const;
   [[nodiscard]] Faults& faults() { return *faults_; }
   /// Place of the section.
   [[nodiscard]] const Place& place() const { return map_->place; }
+  /// Path of a key from the root.
   [[nodiscard]] std::string path_of(std::string_view key) const;
 
   /// Writes a derived default into the resolved text.
   template <class T>
   void resolve(std::string_view key, const T& value);
   void resolve_node(std::string_view key, Node value);
-  /// Reports the keys that nobody asked for. Called by section() and list(); call it on a root.
+  /// Adds a fault for each key that was not declared. section() and list() call it for nested maps;
+  /// callers call it for the root.
   void finish();
-  /// What was read, every default written out.
+  /// The values that were read, with all defaults.
   [[nodiscard]] const Node& resolved() const { return resolved_; }
 
  private:
@@ -139,7 +146,7 @@ class Section {
   Node resolved_;
 };
 
-/// A list as the reader reads it back; stretches of whole numbers as ranges.
+/// A list as list_of() reads it. Consecutive whole numbers become ranges.
 template <class T>
 Node list_node(const std::vector<T>& values);
 

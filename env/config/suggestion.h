@@ -1,4 +1,4 @@
-// What a misspelt word was meant to be.
+// Suggestions for misspelt words.
 #pragma once
 
 #include <span>
@@ -7,9 +7,9 @@
 
 namespace yardmaster::yaml {
 
-/// The known word nearest to a misspelt one; empty when none is near.
+/// The known word nearest to a misspelt one. Empty if none is near.
 std::string nearest(std::string_view word, std::span<const std::string> known);
-/// `; did you mean "x"? (known: x, y, z)`, to end a message about an unknown word.
+/// The end of a message about an unknown word: `; did you mean "x"? (known: x, y, z)`.
 std::string did_you_mean(std::string_view word, std::span<const std::string> known);
 
 }  // namespace yardmaster::yaml

@@ -47,12 +47,12 @@ T value_of(const std::string& text) {
 
 TEST(Yaml, DuplicateKeyNamesBothPlaces) {
   EXPECT_EQ(parse_faults("a:\n  b: 1\n  c: 2\n  b: 3\n"),
-            Lines{"f.yaml:4:3: a.b: duplicate key; it stands at line 2 already"});
+            Lines{"f.yaml:4:3: a.b: duplicate key; first used at line 2"});
 }
 
 TEST(Yaml, DuplicateKeyInsideListNamesTheItem) {
   EXPECT_EQ(parse_faults("a:\n  - b: 1\n  - b: 1\n    b: 2\n"),
-            Lines{"f.yaml:4:5: a[1].b: duplicate key; it stands at line 3 already"});
+            Lines{"f.yaml:4:5: a[1].b: duplicate key; first used at line 3"});
 }
 
 TEST(Yaml, UnknownKeySuggestsTheNearest) {
@@ -85,10 +85,10 @@ TEST(Yaml, UnknownUnitAndNoNumberAreTold) {
             Lines{"f.yaml:1:4: x: \"30 sec\" has an unknown unit \"sec\"; write one of "
                   "ps, ns, us, ms, s, min, h, d"});
   EXPECT_EQ(one<Duration>("soon"),
-            Lines{"f.yaml:1:4: x: \"soon\" is no duration; write a number and one of "
+            Lines{"f.yaml:1:4: x: \"soon\" is not a duration; write a number and one of "
                   "ps, ns, us, ms, s, min, h, d"});
   EXPECT_EQ(one<Watts>("inf W"),
-            Lines{"f.yaml:1:4: x: \"inf W\" is no power; write a number and one of W, kW"});
+            Lines{"f.yaml:1:4: x: \"inf W\" is not a power; write a number and one of W, kW"});
 }
 
 TEST(Yaml, WrongTypesAreTold) {
@@ -169,7 +169,7 @@ TEST(Yaml, MergeKeysAndSecondDocumentsAreRefused) {
   EXPECT_EQ(parse_faults("a: &a {x: 1}\nb:\n  <<: *a\n"),
             Lines{"f.yaml:3:3: b: merge keys (<<) are not supported; write the keys out"});
   EXPECT_EQ(parse_faults("a: 1\n---\nb: 1\n"),
-            Lines{"f.yaml:3:1: a second document; a file holds one"});
+            Lines{"f.yaml:3:1: a second document; expected one per file"});
 }
 
 TEST(Yaml, AliasesAreValuesOfTheirOwn) {
@@ -191,12 +191,13 @@ TEST(Yaml, AliasBombIsBounded) {
     }
     text += "]\n";
   }
-  EXPECT_EQ(parse_faults(text), Lines{"f.yaml:5:45: more than 100000 values, aliases expanded"});
+  EXPECT_EQ(parse_faults(text),
+            Lines{"f.yaml:5:45: more than 100000 values after expanding aliases"});
 }
 
 TEST(Yaml, CyclicAliasAndDeepNestingAreFaults) {
   EXPECT_EQ(parse_faults("a: &a [1, *a]\n"),
-            Lines{"f.yaml:1:11: an alias refers to the value that it stands in"});
+            Lines{"f.yaml:1:11: an alias refers to the value that contains it"});
   const Lines deep = parse_faults(std::string(5000, '['));
   ASSERT_EQ(deep.size(), 1U);
   EXPECT_TRUE(deep[0].find("not YAML") != std::string::npos) << deep[0];
@@ -278,11 +279,11 @@ TEST(Override, FaultsNameTheSetting) {
   override_value(root, "nodes", "[1", faults);
   EXPECT_EQ(
       faults.lines(),
-      (Lines{
-          "--set nodes..count=7: nodes..count: the path has an empty part",
-          "--set nodes.0.count.x=7: nodes.0.count.x: \"x\" leads into the value \"1\"",
-          "--set nodes.3.count=7: nodes.3.count: \"3\" is no index of a list of 1 (counted from 0)",
-          "--set nodes=[1: nodes: the value is not YAML"}));
+      (Lines{"--set nodes..count=7: nodes..count: the path has an empty part",
+             "--set nodes.0.count.x=7: nodes.0.count.x: \"1\" is a value and has no key \"x\"",
+             "--set nodes.3.count=7: nodes.3.count: \"3\" is not an index of a list of 1 (counted "
+             "from 0)",
+             "--set nodes=[1: nodes: the value is not YAML"}));
 }
 
 TEST(Override, UnknownKeyIsToldWithItsSetting) {

@@ -73,7 +73,7 @@ TEST(Load, FivePlantedFaultsAreAllNamedWithTheirPlaces) {
       lines,
       (Lines{
           path + ":2:11: duration: \"60\" has no unit; write one of ps, ns, us, ms, s, min, h, d",
-          path + ":7:5: nodes[0].count: duplicate key; it stands at line 4 already",
+          path + ":7:5: nodes[0].count: duplicate key; first used at line 4",
           path + ":9:3: dispatch.windw: unknown key; did you mean \"window\"? (known: window, "
                  "ordering, "
                  "detection, allow_rejection, prefix_index)",
