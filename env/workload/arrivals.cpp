@@ -1,7 +1,11 @@
-// Arrivals by a change of clock. A process of constant rate runs on an operational clock; real time
-// moves the operational clock at factor(t) = profile(t) * state(t), whose mean is 1. So a gap is a
-// deviate on the operational clock, spent along real time from the last arrival on. For Poisson
-// gaps this is exact for any factor (E. Cinlar, Introduction to Stochastic Processes, 1975, 4.7).
+// Arrivals by a change of clock. A process of constant rate runs on an operational clock, which
+// advances at the rate
+//
+//   factor(t) = profile(t) * state(t), with mean 1
+//
+// in simulated time. A gap is drawn on the operational clock and spent from the last arrival on.
+// For Poisson gaps this is exact for any factor (E. Cinlar, Introduction to Stochastic Processes,
+// 1975, 4.7).
 #include <algorithm>
 
 #include "env/workload/workload.h"
@@ -12,13 +16,15 @@ namespace {
 
 double to_ps(Duration d) { return static_cast<double>(d.ps); }
 
-/// What is constant about a tenant's process; a few operations, so it is not stored.
+/// The constants of a tenant's process. They are cheap to compute, so they are not stored.
 struct Clock {
   const ArrivalProcess* process;
   std::uint32_t tenant;
   Seed seed;
-  double gap_ps;               // mean gap on the operational clock
-  double calm = 1, burst = 1;  // factors of the two states
+  double gap_ps;  // mean gap on the operational clock
+  // Factors of the two states.
+  double calm = 1;
+  double burst = 1;
 };
 
 Clock make_clock(const Workload& workload, std::uint32_t tenant, Seed seed) {
@@ -26,14 +32,15 @@ Clock make_clock(const Workload& workload, std::uint32_t tenant, Seed seed) {
   Clock clock{&t.arrivals, tenant, seed,
               static_cast<double>(kPsPerSecond) / (workload.rate_per_s * t.share)};
   if (t.arrivals.kind == ArrivalProcess::Kind::bursty) {
-    const double calm = to_ps(t.arrivals.calm), burst = to_ps(t.arrivals.burst);
+    const double calm = to_ps(t.arrivals.calm);
+    const double burst = to_ps(t.arrivals.burst);
     clock.calm = (calm + burst) / (calm + t.arrivals.burst_factor * burst);
     clock.burst = t.arrivals.burst_factor * clock.calm;
   }
   return clock;
 }
 
-/// Ends of states beyond the end of time are never.
+/// `from` plus the gap, or never() if that is out of range.
 Time after(Time from, double gap_ps) {
   const double end = static_cast<double>(from.ps) + gap_ps;
   return end < static_cast<double>(Time::never().ps)
@@ -48,7 +55,7 @@ void draw_state_end(ArrivalCursor& cursor, const Clock& clock, Time from) {
   cursor.state_end = after(from, to_ps(mean) * draw.exponential());
 }
 
-/// Factor of the profile at `t`, and when it next changes.
+/// The factor of the profile at `t`. Sets `until` to its next change.
 double profile_factor(const ArrivalProcess& process, Time t, Time& until) {
   if (process.profile.empty()) {
     until = Time::never();
@@ -65,13 +72,13 @@ double profile_factor(const ArrivalProcess& process, Time t, Time& until) {
                                                    static_cast<double>(pieces));
   };
   while (piece + 1 < pieces && start(piece + 1) <= in_period) {
-    ++piece;  // division and product may round apart at a border
+    ++piece;  // the position and start() may round differently at a border
   }
   until = {t.ps - in_period + start(piece + 1)};
   return process.profile[static_cast<std::size_t>(piece)];
 }
 
-/// Moves `next` by `gap_ps` of the operational clock; never() from `end` on.
+/// Advances `next` by `gap_ps` of the operational clock. From `end` on it is never().
 void spend(ArrivalCursor& cursor, const Clock& clock, double gap_ps, Time end) {
   const bool bursty = clock.process->kind == ArrivalProcess::Kind::bursty;
   Time t = cursor.next;
@@ -103,7 +110,7 @@ void spend(ArrivalCursor& cursor, const Clock& clock, double gap_ps, Time end) {
 /// The gap before arrival number `count`, on the operational clock.
 double draw_gap(ArrivalCursor& cursor, const Clock& clock) {
   if (clock.process->kind == ArrivalProcess::Kind::deterministic) {
-    // The first stands anywhere in its gap, so that seeds differ and the process is stationary.
+    // The first gap is cut at random, so that seeds differ and the process is stationary.
     const Draw draw{clock.seed, Purpose::arrival, object_address(clock.tenant, 0)};
     return cursor.count == 0 ? clock.gap_ps * draw.uniform() : clock.gap_ps;
   }
@@ -117,11 +124,11 @@ std::int64_t scaled(const Workload& workload, std::size_t row) {
   return static_cast<std::int64_t>(to_ps(workload.trace[row].arrival) * workload.time_scale + 0.5);
 }
 
-/// Puts `next` at the cursor's row, in the time of its window.
+/// Sets `next` to the arrival of the cursor's row, in the time of its window.
 void place_row(ArrivalCursor& cursor, const Workload& workload, Seed seed, Time end) {
   cursor.next = Time::never();
   if (cursor.row < workload.trace.size()) {
-    // With one window no division by their number.
+    // One window needs no division, which is slow.
     const std::int64_t start =
         workload.windows == 1 ? 0 : workload.window.ps * trace_window(workload, seed);
     const Time at{scaled(workload, cursor.row) - start};
@@ -143,8 +150,10 @@ ArrivalCursor first_arrival(const Workload& workload, std::uint32_t tenant, Seed
   cursor.next = {0};
   if (!workload.trace.empty()) {
     const std::int64_t start = workload.window.ps * trace_window(workload, seed);
-    std::size_t first = 0, last = workload.trace.size();
-    while (first < last) {  // the first row at or after `start`
+    // Finds the first row at or after `start`.
+    std::size_t first = 0;
+    std::size_t last = workload.trace.size();
+    while (first < last) {
       const std::size_t middle = (first + last) / 2;
       if (scaled(workload, middle) < start) {
         first = middle + 1;
@@ -158,8 +167,10 @@ ArrivalCursor first_arrival(const Workload& workload, std::uint32_t tenant, Seed
   }
   const Clock clock = make_clock(workload, tenant, seed);
   if (clock.process->kind == ArrivalProcess::Kind::bursty) {
-    // In equilibrium: a burst with its share of time, and the rest of a state is exponential again.
-    const double burst = to_ps(clock.process->burst), calm = to_ps(clock.process->calm);
+    // The process starts in equilibrium. The chance of a burst is its share of time. The rest of a
+    // state is again exponential.
+    const double burst = to_ps(clock.process->burst);
+    const double calm = to_ps(clock.process->calm);
     const Draw draw{seed, Purpose::phase_switch, object_address(tenant, 0xFFFFFFFFU)};
     cursor.states = draw.uniform() < burst / (burst + calm) ? 1 : 0;
     draw_state_end(cursor, clock, {0});

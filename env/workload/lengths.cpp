@@ -9,7 +9,7 @@ namespace yardmaster {
 namespace {
 
 std::int32_t to_tokens(double value, std::int32_t min, std::int32_t max) {
-  // Clamped as doubles first: the conversion of a larger one is undefined.
+  // Clamped before the conversion, which is undefined for large doubles.
   const double clamped = std::clamp(value, static_cast<double>(min), static_cast<double>(max));
   return static_cast<std::int32_t>(clamped + 0.5);
 }
@@ -56,11 +56,13 @@ std::array<TaskSizes, math::kLanes> sizes_ahead(const ArrivalCursor& cursor,
   return ahead;
 }
 
+/// Means of the value and of its square.
 struct Moments {
-  double mean = 0, square = 0;
+  double mean = 0;
+  double square = 0;
 };
 
-/// Moments of a distribution of lengths, by its quantiles: the cut to [min, max] included.
+/// Moments of a distribution of lengths by its quantiles, clamped to [min, max].
 Moments moments(const LengthDistribution& lengths) {
   constexpr int kQuantiles = 64;
   Moments sum;

@@ -12,25 +12,25 @@ using nlohmann::json;
 
 constexpr std::int32_t kIdTokens = 512;
 
-/// A line of the file.
+/// One line of the file.
 struct Line {
   StampedRow stamped;
   std::vector<std::uint64_t> ids;
 };
 
-/// The whole number `key` in [least, most] of a line; nullopt, and `trouble`, if it has none.
+/// The whole number `key` in [least, most] of a line. Otherwise sets `error` and returns nothing.
 std::optional<std::int64_t> whole(const json& object, const char* key, std::int64_t least,
-                                  std::int64_t most, std::string& trouble) {
+                                  std::int64_t most, std::string& error) {
   const auto found = object.find(key);
   if (found == object.end()) {
-    trouble = std::string("no ") + key;
+    error = std::string(key) + " is missing";
     return std::nullopt;
   }
   const bool in_range = found->is_number_unsigned() &&
                         found->get<std::uint64_t>() <= static_cast<std::uint64_t>(most);
   if (!in_range || found->get<std::int64_t>() < least) {
-    trouble = std::string(key) + ": " + found->dump().substr(0, 40) + " is no whole number from " +
-              std::to_string(least) + " to " + std::to_string(most);
+    error = std::string(key) + ": " + found->dump().substr(0, 40) + " is not a whole number from " +
+            std::to_string(least) + " to " + std::to_string(most);
     return std::nullopt;
   }
   return found->get<std::int64_t>();
@@ -40,35 +40,35 @@ std::string parse_ids(const json& object, std::int64_t prompt_tokens,
                       std::vector<std::uint64_t>& ids) {
   const auto found = object.find("hash_ids");
   if (found == object.end() || !found->is_array()) {
-    return "no list hash_ids";
+    return "hash_ids is missing or not a list";
   }
   const auto expected = static_cast<std::size_t>((prompt_tokens + kIdTokens - 1) / kIdTokens);
   if (found->size() != expected) {
     return std::to_string(found->size()) + " hash_ids for " + std::to_string(prompt_tokens) +
-           " tokens (expected " + std::to_string(expected) + ", one for every 512)";
+           " tokens (expected " + std::to_string(expected) + ", one per 512)";
   }
   for (const json& id : *found) {
     if (!id.is_number_unsigned()) {
-      return "hash_ids: " + id.dump().substr(0, 40) + " is no whole number from 0";
+      return "hash_ids: " + id.dump().substr(0, 40) + " is not a whole number of at least 0";
     }
     ids.push_back(id.get<std::uint64_t>());
   }
   return {};
 }
 
-/// What is wrong with a line; empty when nothing is.
+/// Parses a line. Returns an error message, empty on success.
 std::string parse_line(std::string_view text, Line& line) {
   const json object = json::parse(text, nullptr, false);
   if (!object.is_object()) {
     return "expected {\"timestamp\": ms, \"input_length\": n, \"output_length\": n, "
            "\"hash_ids\": [...]}";
   }
-  std::string trouble;
-  const auto ms = whole(object, "timestamp", 0, 4'000'000'000'000'000, trouble);
-  const auto input = whole(object, "input_length", 1, 100'000'000, trouble);
-  const auto output = whole(object, "output_length", 1, 100'000'000, trouble);
+  std::string error;
+  const auto ms = whole(object, "timestamp", 0, 4'000'000'000'000'000, error);
+  const auto input = whole(object, "input_length", 1, 100'000'000, error);
+  const auto output = whole(object, "output_length", 1, 100'000'000, error);
   if (!ms || !input || !output) {
-    return trouble;
+    return error;
   }
   line.stamped.at = {*ms / 1000, *ms % 1000 * (kPsPerSecond / 1000)};
   line.stamped.row.prompt_tokens = static_cast<std::int32_t>(*input);
@@ -91,13 +91,15 @@ std::vector<StampedRow> parse_mooncake(std::string_view text, const std::string&
       continue;
     }
     Line line;
-    std::string trouble = parse_line(line_text, line);
+    std::string error = parse_line(line_text, line);
     const std::int32_t blocks = line.stamped.row.prompt_tokens / block_tokens;
-    if (trouble.empty() && !builder.add(line.ids, blocks)) {
-      trouble = "hash_ids: one stood elsewhere before (expected equal ids for equal prefixes only)";
+    if (error.empty() && !builder.add(line.ids, blocks)) {
+      error =
+          "hash_ids: an id has another prefix than before (expected equal ids for equal prefixes "
+          "only)";
     }
-    if (!trouble.empty()) {
-      faults.add({path, number, 1}, "", trouble);
+    if (!error.empty()) {
+      faults.add({path, number, 1}, "", error);
       continue;
     }
     line.stamped.row.path = static_cast<PathId>(rows.size());

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kMostBytes = 1U << 30U;
 constexpr std::string_view kHeader = "TIMESTAMP,ContextTokens,GeneratedTokens";
 
-/// The whole file; zlib passes what is not gzipped through.
+/// The whole file, unzipped. zlib returns plain files unchanged.
 std::optional<std::string> read_whole(const std::string& path, yaml::Faults& faults) {
   const yaml::Place place{path, 0, 0};
   errno = 0;
@@ -54,7 +54,7 @@ std::optional<std::string> read_whole(const std::string& path, yaml::Faults& fau
   return text;
 }
 
-/// Takes a whole number of exactly `digits` digits from the front.
+/// Removes a whole number of exactly `digits` digits from the front.
 bool take_digits(std::string_view& text, std::size_t digits, std::int64_t& value) {
   if (text.size() < digits) {
     return false;
@@ -70,6 +70,7 @@ bool take_digits(std::string_view& text, std::size_t digits, std::int64_t& value
   return true;
 }
 
+/// Removes `c` from the front.
 bool take(std::string_view& text, char c) {
   if (text.empty() || text.front() != c) {
     return false;
@@ -78,7 +79,7 @@ bool take(std::string_view& text, char c) {
   return true;
 }
 
-/// Takes a fraction, `.680590`, as picoseconds; digits beyond the twelfth are dropped.
+/// Removes an optional fraction, such as `.680590`, as picoseconds. Drops digits after the twelfth.
 bool take_fraction(std::string_view& text, std::int64_t& ps) {
   ps = 0;
   if (!take(text, '.')) {
@@ -94,17 +95,23 @@ bool take_fraction(std::string_view& text, std::int64_t& ps) {
   return i > 0;
 }
 
-/// Days from 1970-01-01 in the Gregorian calendar: whole years, leap days, then the days of the
-/// months, with March as first month so that a leap day is the last of its year.
+/// Days from 1970-01-01 in the Gregorian calendar. Years start in March, so that a leap day is the
+/// last day of its year.
 std::int64_t days_since_1970(std::int64_t year, std::int64_t month, std::int64_t day) {
   const std::int64_t y = month > 2 ? year : year - 1;
   const std::int64_t m = month > 2 ? month - 3 : month + 9;
   return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719'468;
 }
 
-/// `2023-11-16 18:15:46.6805900`, perhaps with `Z` or `+00:00`; or seconds, `12.5`.
+/// Parses `2023-11-16 18:15:46.6805900`, optionally with `Z` or `+00:00`, or seconds such as
+/// `12.5`.
 bool parse_stamp(std::string_view text, Stamp& stamp) {
-  std::int64_t year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+  std::int64_t year = 0;
+  std::int64_t month = 0;
+  std::int64_t day = 0;
+  std::int64_t hour = 0;
+  std::int64_t minute = 0;
+  std::int64_t second = 0;
   std::string_view rest = text;
   if (take_digits(rest, 4, year) && take(rest, '-') && take_digits(rest, 2, month) &&
       take(rest, '-')) {
@@ -130,7 +137,7 @@ bool parse_tokens(std::string_view text, std::int32_t& tokens) {
          tokens <= 100'000'000;
 }
 
-/// What is wrong with a line; empty when nothing is.
+/// Parses a line. Returns an error message, empty on success.
 std::string parse_line(std::string_view line, StampedRow& row) {
   const std::size_t first = line.find(',');
   const std::size_t second = first == std::string_view::npos ? first : line.find(',', first + 1);
@@ -142,13 +149,14 @@ std::string parse_line(std::string_view line, StampedRow& row) {
   const std::string_view output = line.substr(second + 1);
   if (time.empty() || !parse_stamp(time, row.at)) {
     return "\"" + std::string(time) +
-           "\" is no time (expected 2023-11-16 18:15:46.6805900, or seconds)";
+           "\" is not a time (expected 2023-11-16 18:15:46.6805900, or seconds)";
   }
   if (!parse_tokens(prompt, row.row.prompt_tokens)) {
-    return "\"" + std::string(prompt) + "\" is no number of tokens (ContextTokens, at least 1)";
+    return "\"" + std::string(prompt) + "\" is not a number of tokens (ContextTokens, at least 1)";
   }
   if (!parse_tokens(output, row.row.output_tokens)) {
-    return "\"" + std::string(output) + "\" is no number of tokens (GeneratedTokens, at least 1)";
+    return "\"" + std::string(output) +
+           "\" is not a number of tokens (GeneratedTokens, at least 1)";
   }
   return {};
 }
@@ -168,7 +176,7 @@ std::vector<StampedRow> parse_rows(std::string_view text, const std::string& pat
       if (line != kHeader) {
         faults.add({path, 1, 1}, "",
                    "not a trace: expected the header " + std::string(kHeader) +
-                       ", or an object of JSON in every line");
+                       ", or a JSON object per line");
         return {};
       }
       continue;
@@ -177,8 +185,8 @@ std::vector<StampedRow> parse_rows(std::string_view text, const std::string& pat
       continue;
     }
     StampedRow row;
-    if (const std::string trouble = parse_line(line, row); !trouble.empty()) {
-      faults.add({path, number, 1}, "", trouble);
+    if (const std::string error = parse_line(line, row); !error.empty()) {
+      faults.add({path, number, 1}, "", error);
     }
     rows.push_back(row);
   }
@@ -201,7 +209,7 @@ Trace read_trace(const std::string& path, std::int32_t block_tokens, yaml::Fault
     return {};
   }
   if (stamped.size() < 2) {
-    faults.add({path, 0, 0}, "", "a trace needs two requests or more");
+    faults.add({path, 0, 0}, "", "a trace needs at least two requests");
     return {};
   }
   const auto earlier = [](const StampedRow& a, const StampedRow& b) { return a.at < b.at; };

@@ -1,4 +1,4 @@
-// What the readers of the formats of traces share: rows as they stand in a file.
+// Shared by the readers of all trace formats: rows as they appear in a file.
 #pragma once
 
 #include <algorithm>
@@ -14,22 +14,24 @@
 
 namespace yardmaster {
 
-/// Faults that are told of one file: a wrong file is wrong in every line.
+/// The most faults reported per file. A file of another format has a fault in every line.
 inline constexpr std::size_t kMostTraceFaults = 20;
 
-/// An instant as whole seconds since 1970 (or since anything) and picoseconds.
+/// An instant: whole seconds since 1970 or any other origin, and picoseconds.
 struct Stamp {
-  std::int64_t seconds = 0, ps = 0;
+  std::int64_t seconds = 0;
+  std::int64_t ps = 0;
   auto operator<=>(const Stamp&) const = default;
 };
 
-/// A row without its arrival since the first one.
+/// A row with its instant in the file. `row.arrival` is not set.
 struct StampedRow {
   Stamp at;
   TraceRow row;
 };
 
-/// Takes the next line, without its end, off `text`. REQUIRES text not empty.
+/// Removes the next line from `text` and returns it without its end. REQUIRES a text that is not
+/// empty.
 inline std::string_view take_line(std::string_view& text) {
   const std::size_t end = std::min(text.find('\n'), text.size());
   std::string_view line = text.substr(0, end);
@@ -40,10 +42,11 @@ inline std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-/// Rows of Mooncake's JSON lines: one object a request with `timestamp` (ms), `input_length`,
-/// `output_length` and `hash_ids`, an id for every 512 tokens of the prompt and all before them.
-/// What they share goes to `paths`, in blocks of `block_tokens`. Format: R. Qin et al., Mooncake,
-/// FAST 2025, and its repository.
+/// The rows of Mooncake's JSON lines (R. Qin et al., Mooncake, FAST 2025, and its repository).
+///
+/// Each line is an object per request with `timestamp` (ms), `input_length`, `output_length` and
+/// `hash_ids`, one id per 512 tokens of the prompt, which identifies these and all tokens before.
+/// Shared prefixes go to `paths` in blocks of `block_tokens`. Errors go to `faults`.
 std::vector<StampedRow> parse_mooncake(std::string_view text, const std::string& path,
                                        std::int32_t block_tokens, PromptPaths& paths,
                                        yaml::Faults& faults);

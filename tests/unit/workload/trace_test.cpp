@@ -98,12 +98,13 @@ TEST_F(TraceFile, FaultsHaveTheirLines) {
   EXPECT_EQ(
       faults_of(kHeader + "1,10,2\nnoon,10,2\n2,ten,2\n3,10,0\n4,10\n2023-13-01 00:00:00,1,1\n"),
       (Lines{
-          path_ + ":3:1: \"noon\" is no time (expected 2023-11-16 18:15:46.6805900, or seconds)",
-          path_ + ":4:1: \"ten\" is no number of tokens (ContextTokens, at least 1)",
-          path_ + ":5:1: \"0\" is no number of tokens (GeneratedTokens, at least 1)",
+          path_ + ":3:1: \"noon\" is not a time (expected 2023-11-16 18:15:46.6805900, or seconds)",
+          path_ + ":4:1: \"ten\" is not a number of tokens (ContextTokens, at least 1)",
+          path_ + ":5:1: \"0\" is not a number of tokens (GeneratedTokens, at least 1)",
           path_ + ":6:1: expected three columns, TIMESTAMP,ContextTokens,GeneratedTokens",
-          path_ + ":7:1: \"2023-13-01 00:00:00\" is no time (expected 2023-11-16 18:15:46.6805900, "
-                  "or seconds)",
+          path_ +
+              ":7:1: \"2023-13-01 00:00:00\" is not a time (expected 2023-11-16 18:15:46.6805900, "
+              "or seconds)",
       }));
 }
 
@@ -111,12 +112,12 @@ TEST_F(TraceFile, WrongFilesAreToldOnce) {
   EXPECT_EQ(
       faults_of("a,b,c\n1,2,3\n"),
       Lines{path_ +
-            ":1:1: not a trace: expected the header TIMESTAMP,ContextTokens,GeneratedTokens, or an "
-            "object of JSON in every line"});
+            ":1:1: not a trace: expected the header TIMESTAMP,ContextTokens,GeneratedTokens, or a "
+            "JSON object per line"});
 }
 
 TEST_F(TraceFile, OneRequestIsNoTrace) {
-  EXPECT_EQ(faults_of(kHeader + "1,2,3\n"), Lines{path_ + ": a trace needs two requests or more"});
+  EXPECT_EQ(faults_of(kHeader + "1,2,3\n"), Lines{path_ + ": a trace needs at least two requests"});
 }
 
 TEST_F(TraceFile, TimesMoreThanFiftyDaysApartAreRefused) {
@@ -167,17 +168,20 @@ TEST_F(TraceFile, MooncakeFaultsHaveTheirLines) {
 {"timestamp": 0, "input_le
 {"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [7, 8]}
 )"),
-      (Lines{path_ + ":2:1: 1 hash_ids for 600 tokens (expected 2, one for every 512)",
-             path_ + ":3:1: hash_ids: one stood elsewhere before (expected equal ids for equal "
-                     "prefixes only)",
-             path_ + ":4:1: timestamp: -1 is no whole number from 0 to 4000000000000000",
-             path_ + ":5:1: output_length: 1.5 is no whole number from 1 to 100000000",
-             path_ + ":6:1: no output_length",
-             path_ + ":7:1: hash_ids: one stood elsewhere before (expected equal ids for equal "
-                     "prefixes only)",
-             path_ + ":8:1: hash_ids: \"8\" is no whole number from 0",
-             path_ + R"(:9:1: expected {"timestamp": ms, "input_length": n, "output_length": n, )" +
-                 R"("hash_ids": [...]})"}));
+      (Lines{
+          path_ + ":2:1: 1 hash_ids for 600 tokens (expected 2, one per 512)",
+          path_ +
+              ":3:1: hash_ids: an id has another prefix than before (expected equal ids for equal "
+              "prefixes only)",
+          path_ + ":4:1: timestamp: -1 is not a whole number from 0 to 4000000000000000",
+          path_ + ":5:1: output_length: 1.5 is not a whole number from 1 to 100000000",
+          path_ + ":6:1: output_length is missing",
+          path_ +
+              ":7:1: hash_ids: an id has another prefix than before (expected equal ids for equal "
+              "prefixes only)",
+          path_ + ":8:1: hash_ids: \"8\" is not a whole number of at least 0",
+          path_ + R"(:9:1: expected {"timestamp": ms, "input_length": n, "output_length": n, )" +
+              R"("hash_ids": [...]})"}));
 }
 
 TEST_F(TraceFile, MissingFileIsAFault) {
