@@ -1,10 +1,10 @@
-# Language, flags and warnings of our own code, in the interface target `yardmaster_flags`.
+# Language, flags and warnings of the project's code (interface target `yardmaster_flags`).
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-# The rooms go into the LibTorch module as well as into the command.
+# Rooms are linked into the LibTorch module as well as into the command.
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 if(NOT CMAKE_BUILD_TYPE)
@@ -13,7 +13,7 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
 
-# Used when they are there, never needed.
+# Used if found, never required.
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
@@ -30,9 +30,9 @@ add_library(yardmaster_flags INTERFACE)
 target_compile_options(yardmaster_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
 
-# Objects of the kernel also hold what GCC needs to inline across rooms at link time, 4 % of a run.
-# Targets with the property OPTIMISED_AT_LINK_TIME are linked so, those whose runs are to be fast;
-# others are not, for it takes seconds each.
+# Objects of the kernel also contain what GCC needs to inline across rooms at link time, which saves
+# 4 % of a run. Only targets with the property OPTIMISED_AT_LINK_TIME are linked this way, because
+# it takes seconds per target.
 option(YARDMASTER_LTO "Optimise the command and the benchmarks at link time (GCC, Release)" ON)
 if(YARDMASTER_LTO AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release")
   set(YARDMASTER_FAT_OBJECTS -flto=auto -ffat-lto-objects)
@@ -40,9 +40,9 @@ if(YARDMASTER_LTO AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE 
     $<IF:$<BOOL:$<TARGET_PROPERTY:OPTIMISED_AT_LINK_TIME>>,-flto=auto,-fno-lto>)
 endif()
 
-# Contraction into FMA would make the last bits, and so digests, depend on the machine.
+# Contraction into FMA would make the last bits, and therefore digests, depend on the machine.
 add_compile_options(-ffp-contract=off)
-# Nothing interposes our functions; without this -fPIC forbids inlining across them.
+# No library interposes our functions. Without this flag -fPIC forbids inlining across them.
 add_compile_options(-fno-semantic-interposition)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND YARDMASTER_ARCH)
   add_compile_options(-march=${YARDMASTER_ARCH})
@@ -52,7 +52,7 @@ if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   add_compile_definitions(_GLIBCXX_ASSERTIONS)
 endif()
 if(YARDMASTER_SANITIZE)
-  # -g1: lines are all that a report prints, and a fifth of the time to compile goes into the rest.
+  # -g1 has the line numbers that reports print. The rest takes a fifth of the compile time.
   add_compile_options(-fsanitize=${YARDMASTER_SANITIZE} -fno-sanitize-recover=all
                       -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${YARDMASTER_SANITIZE})

@@ -1,5 +1,5 @@
-# Libraries from the system. tools/scripts/setup.sh installs them on Debian 12; a prefix named by
-# CMAKE_PREFIX_PATH is looked at first.
+# Libraries of the system. tools/scripts/setup.sh installs them on Debian 12. CMAKE_PREFIX_PATH is
+# searched first.
 
 find_package(Threads REQUIRED)
 find_package(yaml-cpp REQUIRED)  # target `yaml-cpp` in 0.7, `yaml-cpp::yaml-cpp` from 0.8

@@ -1,9 +1,12 @@
 # yardmaster_room(NAME FOLDER [RECURSE] [HOT] [KERNEL] [EXCEPT FILE...] [ROOMS ROOM...]
 #                 [LIBRARIES LIBRARY...] [PRIVATE_LIBRARIES LIBRARY...])
 #
-# The static library `yardmaster_NAME` of the sources in FOLDER, without the files EXCEPT. Of
-# PRIVATE_LIBRARIES the room hides the headers. KERNEL: a run goes through it; HOT: and spends its
-# time there. A room of headers alone is an interface library.
+# Adds the static library `yardmaster_NAME` of the sources in FOLDER, except the files EXCEPT.
+# A room without sources is an interface library.
+#   RECURSE            includes subfolders
+#   KERNEL             a run executes the room's code
+#   HOT                a run spends its time there
+#   PRIVATE_LIBRARIES  libraries whose headers the room hides
 function(yardmaster_room name folder)
   cmake_parse_arguments(PARSE_ARGV 2 room "RECURSE;HOT;KERNEL" ""
                         "EXCEPT;ROOMS;LIBRARIES;PRIVATE_LIBRARIES")
@@ -20,7 +23,8 @@ function(yardmaster_room name folder)
     add_library(${target} STATIC ${sources})
     target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
     if(room_HOT)
-      # 10 % fewer instructions a simulated request, by inlining and unrolling; elsewhere -O2 does.
+      # 10 % fewer instructions per simulated request, by inlining and unrolling. -O2 is enough
+      # elsewhere.
       target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O3>)
     endif()
     if(room_HOT OR room_KERNEL)

@@ -1,5 +1,5 @@
-// For clang-tidy only, put before every file: clang 14 lacks the builtin that libstdc++'s
-// std::source_location stands on.
+// For clang-tidy only, included before every file, because clang 14 lacks the builtin that
+// std::source_location of libstdc++ uses.
 #pragma once
 
 #if defined(__clang__) && __clang_major__ < 15
