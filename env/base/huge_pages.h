@@ -10,9 +10,9 @@
 
 namespace yardmaster {
 
-/// An allocator that requests huge pages for tables that fill at least one. Without them, TLB misses
-/// on the rows of a large fleet cost 6 to 9 % of a run on 1,024 nodes. The machine's setting decides
-/// whether they are granted (/sys/kernel/mm/transparent_hugepage/enabled).
+/// An allocator that requests huge pages for tables that fill at least one. Without them, TLB
+/// misses on the rows of a large fleet cost 6 to 9 % of a run on 1,024 nodes. The machine's setting
+/// decides whether they are granted (/sys/kernel/mm/transparent_hugepage/enabled).
 template <class T>
 struct HugePages {
   using value_type = T;  // NOLINT(readability-identifier-naming): required of an allocator

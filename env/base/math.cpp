@@ -62,7 +62,7 @@ double polynomial(const std::array<double, N>& coefficients, double x) {
 
 /// log(mantissa * 2^k), with a whole `k` as a double.
 inline double log_of(double mantissa, double k) {
-  // log(1 + f) = 2 artanh(s) with s = f / (2 + f), and 2 s = f - s f, so the large term, f, is exact.
+  // log(1 + f) = 2 artanh(s) with s = f / (2 + f). As 2 s = f - s f, the large term, f, is exact.
   // |s| < 0.172, so the eleventh term of the series is below 2^-57 of the sum.
   constexpr std::array<double, 10> kArtanh = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11,
                                               2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21};
@@ -106,8 +106,8 @@ inline double root_times_growth(std::int64_t n, double growth) {
   return root + root * growth;
 }
 
-// The coefficients of PPND16 in AS 241. It has three rational functions: for |p - 1/2| <= 0.425, for
-// the tails down to p = e^-25, and for the tails beyond.
+// The coefficients of PPND16 in AS 241. It has three rational functions: for |p - 1/2| <= 0.425,
+// for the tails down to p = e^-25, and for the tails beyond.
 constexpr double kCentral = 0.425;
 
 inline double central_quantile(double q) {

@@ -53,8 +53,8 @@ struct Time {
   friend constexpr Duration operator-(Time a, Time b) { return {a.ps - b.ps}; }
 };
 
-/// The longest duration that a scenario may state: 50 days. The time from there to never() is enough
-/// to finish the tasks that have arrived.
+/// The longest duration that a scenario may state: 50 days. The time from there to never() is
+/// enough to finish the tasks that have arrived.
 inline constexpr Duration kLongestDuration{50LL * 24 * 3600 * kPsPerSecond};
 
 }  // namespace yardmaster

@@ -1,7 +1,7 @@
 // The event queue: a tournament over a fixed number of slots with one next event per slot.
 //
-// Invariant: inner node i holds the earlier of its two children by (time, phase, slot). The order of
-// events is therefore total and independent of the order of updates.
+// Invariant: inner node i holds the earlier of its two children by (time, phase, slot). The order
+// of events is therefore total and independent of the order of updates.
 #pragma once
 
 #include <bit>
