@@ -13,7 +13,7 @@ namespace {
 
 using yaml::Section;
 
-constexpr double kMostShare = 1.5;  // a card that boosts above its rated clock exceeds its peak
+constexpr double kMostShare = 1.5;  // above 1, because cards may boost above their rated clock
 
 double seconds(Section& s, std::string_view key, std::string_view doc) {
   return s.get<Duration>({.key = key, .doc = doc}).seconds();
@@ -37,14 +37,13 @@ GemmSpec read_gemm(Section& s) {
   gemm.flops = s.get<yaml::FlopPerSecond>({.key = "flops", .doc = "Dense peak."}).value;
   gemm.flop_share = share(s, "flop_share", "e_f: share of the peak in large GEMMs.");
   gemm.weight_share = share(s, "weight_share", "e_m: share of bandwidth while reading weights.");
-  gemm.activation_share =
-      optional_share(s, "activation_share",
-                     "Share of bandwidth in element-wise kernels; 0 where the fit holds them.");
-  gemm.layer_s = seconds(s, "layer", "c: constant time of a layer.");
+  gemm.activation_share = optional_share(
+      s, "activation_share", "Share of bandwidth in element-wise kernels. 0: included in the fit.");
+  gemm.layer_s = seconds(s, "layer", "c: constant time per layer.");
   gemm.knee_share =
       optional_share(s, "knee_share", "rho: below the knee a token costs this share.");
   gemm.knee_tokens = s.get<double>({.key = "knee_tokens",
-                                    .doc = "K: tokens at the knee; 0: none.",
+                                    .doc = "K: tokens at the knee. 0: no knee.",
                                     .fallback = 0.0,
                                     .min = 0.0});
   return gemm;
@@ -54,12 +53,13 @@ AttentionSpec read_attention(Section& s) {
   AttentionSpec a;
   source(s);
   a.kv_share_bf16 = optional_share(
-      s, "kv_share_bf16", "e_kv: share of bandwidth while reading bf16 KV; 0: not measured.");
+      s, "kv_share_bf16", "e_kv: share of bandwidth while reading bf16 KV. 0: not measured.");
   a.kv_share_fp8 = optional_share(s, "kv_share_fp8", "The same for fp8 KV.");
-  a.decode_s = seconds(s, "decode", "a0: decode attention, a layer.");
-  a.decode_sequence_s = seconds(s, "decode_sequence", "a1: a layer and sequence.");
-  a.prefill_s = seconds(s, "prefill", "p0: prefill attention, a layer.");
-  a.prefill_head_token_s = seconds(s, "prefill_head_token", "p1: a layer, head and token.");
+  a.decode_s = seconds(s, "decode", "a0: decode attention, per layer.");
+  a.decode_sequence_s = seconds(s, "decode_sequence", "a1: the same, per layer and sequence.");
+  a.prefill_s = seconds(s, "prefill", "p0: prefill attention, per layer.");
+  a.prefill_head_token_s =
+      seconds(s, "prefill_head_token", "p1: the same, per layer, head and token.");
   a.prefill_share = share(s, "prefill_share", "e_a: share of the bf16 peak in prefill attention.");
   a.mixed_group_factor = s.get<double>(
       {.key = "mixed_group_factor",
@@ -75,8 +75,9 @@ LinkSpec read_link(Section& s) {
   LinkSpec link;
   source(s);
   link.bandwidth =
-      s.get<yaml::BytesPerSecond>({.key = "bandwidth", .doc = "All-reduce of one GPU."}).value;
-  link.latency_s = seconds(s, "latency", "Constant of one all-reduce.");
+      s.get<yaml::BytesPerSecond>({.key = "bandwidth", .doc = "Of one GPU in an all-reduce."})
+          .value;
+  link.latency_s = seconds(s, "latency", "Constant time per all-reduce.");
   return link;
 }
 
@@ -86,17 +87,16 @@ GpuSpec read_gpu(Section& s, const std::string& name) {
   source(s);
   gpu.memory_bytes =
       s.get<yaml::Bytes>(
-           {.key = "memory", .doc = "What the driver reports as usable.", .min = yaml::Bytes{1e6}})
+           {.key = "memory", .doc = "Usable, as reported by the driver.", .min = yaml::Bytes{1e6}})
           .value;
   gpu.memory_bandwidth =
       s.get<yaml::BytesPerSecond>(
            {.key = "memory_bandwidth", .doc = "Nominal.", .min = yaml::BytesPerSecond{1e6}})
           .value;
-  gpu.large = s.get<bool>({.key = "large",
-                           .doc = "Engines choose their larger default limits on it.",
-                           .fallback = false});
+  gpu.large = s.get<bool>(
+      {.key = "large", .doc = "Engines use their larger default limits on it.", .fallback = false});
   gpu.multiprocessors = s.get<std::int32_t>(
-      {.key = "multiprocessors", .doc = "0: not known.", .fallback = 0, .min = 0});
+      {.key = "multiprocessors", .doc = "0: unknown.", .fallback = 0, .min = 0});
   gpu.power_w =
       s.get<yaml::Watts>({.key = "power", .doc = "Power cap.", .fallback = yaml::Watts{0}}).value;
   gpu.price_usd_per_h =
@@ -108,7 +108,7 @@ GpuSpec read_gpu(Section& s, const std::string& name) {
   s.optional_section("fp8", "Linear layers in fp8.", [&](Section& g) { gpu.fp8 = read_gemm(g); });
   s.section("attention", "Attention of one layer.",
             [&](Section& a) { gpu.attention = read_attention(a); });
-  s.optional_section("link", "All-reduce between peers; without it, no tensor parallelism.",
+  s.optional_section("link", "All-reduce between GPUs. Without it, no tensor parallelism.",
                      [&](Section& l) { gpu.link = read_link(l); });
   return gpu;
 }
@@ -123,7 +123,7 @@ ModelSpec read_model(Section& s, const std::string& name) {
   model.name = name;
   source(s);
   model.parameters =
-      s.get<double>({.key = "parameters", .doc = "All of them, embeddings included.", .min = 1.0});
+      s.get<double>({.key = "parameters", .doc = "All of them, including embeddings.", .min = 1.0});
   model.active_parameters =
       s.get<double>({.key = "active_parameters", .doc = "Those that one token uses.", .min = 1.0});
   model.layers = whole(s, "layers", "Transformer layers.");
@@ -132,23 +132,24 @@ ModelSpec read_model(Section& s, const std::string& name) {
   model.kv_heads = whole(s, "kv_heads", "Key and value heads.");
   model.head_dim = whole(s, "head_dim", "Width of a head.");
   model.intermediate = whole(s, "intermediate", "Width of the feed-forward layer.");
-  s.optional_section("experts", "Mixture of experts; absent: a dense model.", [&](Section& e) {
+  s.optional_section("experts", "Mixture of experts. Absent: a dense model.", [&](Section& e) {
     source(e);
-    model.experts = whole(e, "count", "Of each layer.");
-    model.experts_per_token = whole(e, "per_token", "Those that a token is sent to.");
+    model.experts = whole(e, "count", "Per layer.");
+    model.experts_per_token = whole(e, "per_token", "Those to which a token is routed.");
     model.expert_intermediate = whole(e, "intermediate", "Width of one.");
   });
   model.vocabulary = whole(s, "vocabulary", "Tokens.");
-  model.max_context_tokens = whole(s, "max_context_tokens", "Prompt and output together, at most.");
+  model.max_context_tokens =
+      whole(s, "max_context_tokens", "The most tokens of prompt and output together.");
   model.weights =
       s.choice({.key = "weights", .doc = "Number format.", .fallback = "bf16"}, formats);
   model.kv =
       s.choice({.key = "kv", .doc = "Number format of the KV cache.", .fallback = "bf16"}, formats);
   if (s.sound() && model.active_parameters > model.parameters) {
-    s.fault("active_parameters", "more than all parameters");
+    s.fault("active_parameters", "exceeds parameters");
   }
   if (s.sound() && model.experts_per_token > model.experts) {
-    s.fault("experts", "a token is sent to more experts than there are");
+    s.fault("experts", "per_token exceeds count");
   }
   return model;
 }
@@ -159,15 +160,15 @@ EngineSpec read_engine(Section& s, const std::string& name) {
   source(s);
   engine.rules = s.get<std::string>(
       {.key = "rules",
-       .doc = "The vLLM version whose scheduling rules it follows: 0.19, or 0.30 on.",
+       .doc = "The vLLM version whose scheduling rules it follows: 0.19, or 0.30 and later.",
        .fallback = "0.32"});
   engine.asynchronous = s.get<bool>(
       {.key = "asynchronous", .doc = "Step k + 2 is planned when step k ends.", .fallback = true});
-  engine.step_s = seconds(s, "step", "h0: host time of a step.");
-  engine.sequence_s = seconds(s, "sequence", "h1: host time of a step and sequence.");
+  engine.step_s = seconds(s, "step", "h0: host time per step.");
+  engine.sequence_s = seconds(s, "sequence", "h1: host time per step and sequence.");
   engine.uncaptured_step_s =
       s.get<Duration>({.key = "uncaptured_step",
-                       .doc = "More for steps beyond the captured graph sizes.",
+                       .doc = "Extra host time per step beyond the captured graph sizes.",
                        .fallback = Duration::zero()})
           .seconds();
   engine.max_num_seqs = whole(s, "max_num_seqs", "Default limit of running requests.");
@@ -177,57 +178,61 @@ EngineSpec read_engine(Section& s, const std::string& name) {
   engine.max_num_batched_tokens_large =
       whole(s, "max_num_batched_tokens_large", "The same on large GPUs.");
   engine.memory_utilisation = s.get<double>({.key = "memory_utilisation",
-                                             .doc = "Share of GPU memory that it takes.",
+                                             .doc = "Share of GPU memory that it uses.",
                                              .min = 0.01,
                                              .max = 1.0});
   return engine;
 }
 
-/// An axis of a table: places from small to large.
+/// An axis of a table: points in increasing order.
 std::vector<double> read_axis(Section& s, std::string_view key, std::string_view doc) {
   std::vector<double> axis = s.list_of<double>({.key = key, .doc = doc, .min = 0.0}, {});
-  const auto falls = std::adjacent_find(axis.begin(), axis.end(), std::greater_equal<>());
-  if (s.sound() && (axis.size() < 2 || falls != axis.end())) {
-    s.fault(key, "must hold two places at least, each larger than the one before");
+  const auto not_rising = std::adjacent_find(axis.begin(), axis.end(), std::greater_equal<>());
+  if (s.sound() && (axis.size() < 2 || not_rising != axis.end())) {
+    s.fault(key, "must hold at least two points in increasing order");
   }
   return axis;
 }
 
-/// Microseconds at each place of some axes.
+/// Microseconds at each point of a grid of `points` points.
 std::vector<double> read_times(Section& s, std::string_view key, std::string_view doc,
-                               std::size_t places) {
+                               std::size_t points) {
   std::vector<double> times = s.list_of<double>({.key = key, .doc = doc, .min = 0.0}, {});
-  if (s.sound() && times.size() != places) {
+  if (s.sound() && times.size() != points) {
     s.fault(key, "has " + std::to_string(times.size()) + " values (expected " +
-                     std::to_string(places) + ", one for each place of its axes)");
+                     std::to_string(points) + ", one per point of its axes)");
   }
   return times;
 }
 
 void read_attention_tables(Section& s, StepProfile& p) {
   p.decodes = read_axis(s, "decodes", "Sequences.");
-  p.contexts = read_axis(s, "contexts", "Tokens of each.");
-  p.decode_us = read_times(s, "decode_us", "Attention of decode-only steps, by the two above.",
+  p.contexts = read_axis(s, "contexts", "Context tokens of each.");
+  p.decode_us = read_times(s, "decode_us", "Attention of decode-only steps, by the two axes above.",
                            p.decodes.size() * p.contexts.size());
   p.chunks = read_axis(s, "chunks", "Tokens of the largest chunk.");
-  p.histories = read_axis(s, "histories", "Tokens of that prompt computed before.");
+  p.histories = read_axis(s, "histories", "Tokens of its prompt that were computed before.");
   p.mixed_decodes = read_axis(s, "mixed_decodes", "Sequences that decode beside it.");
-  p.mixed_contexts = read_axis(s, "mixed_contexts", "Tokens of each.");
+  p.mixed_contexts = read_axis(s, "mixed_contexts", "Context tokens of each.");
   p.mixed_us = read_times(
-      s, "mixed_us", "Attention of steps with a chunk, by the four above, the last one fastest.",
+      s, "mixed_us",
+      "Attention of steps with a chunk, by the four axes above, the last one fastest.",
       p.chunks.size() * p.histories.size() * p.mixed_decodes.size() * p.mixed_contexts.size());
   const auto number = [&](std::string_view key, std::string_view doc) {
     return s.get<double>({.key = key, .doc = doc, .fallback = 0.0, .min = 0.0});
   };
-  p.other_token_us = number("other_token_us", "Further chunks of a step, a token.");
-  p.other_pair_us = number("other_pair_us", "The same, half a (query, key) pair.");
+  p.other_token_us = number("other_token_us", "Further chunks of a step, per token.");
+  p.other_pair_us = number("other_pair_us", "The same, per half (query, key) pair.");
   p.unsplit_decodes = s.get<std::int32_t>(
       {.key = "unsplit_decodes",
-       .doc = "Decodes from which the kernel does not split contexts; 0: it always does.",
+       .doc =
+           "From this number of decodes on, the kernel does not split contexts. 0: it always does.",
        .fallback = 0,
        .min = 0});
-  p.skew_us = number("skew_us", "From then on, a token by which the longest exceeds the mean.");
-  p.floor_us = number("floor_us", "From then on, at least, a token of the longest.");
+  p.skew_us =
+      number("skew_us", "From then on, per token by which the longest context exceeds the mean.");
+  p.floor_us = number("floor_us",
+                      "From then on, the least time of a step, per token of the longest context.");
 }
 
 StepProfile read_profile(Section& s, const std::string& name) {
@@ -238,11 +243,11 @@ StepProfile read_profile(Section& s, const std::string& name) {
   p.model = s.get<std::string>({.key = "model", .doc = "A model of the catalogue."});
   p.tensor_parallel = s.get<std::int32_t>(
       {.key = "tensor_parallel", .doc = "GPUs of one node.", .fallback = 1, .min = 1});
-  p.tokens = read_axis(s, "tokens", "Of a step; between two the next one counts.");
-  p.dense_us = read_times(s, "dense_us", "Kernels of all layers but attention, and the embedding.",
-                          p.tokens.size());
+  p.tokens = read_axis(s, "tokens", "Per step. Between two points the larger counts.");
+  p.dense_us = read_times(
+      s, "dense_us", "Kernels of all layers except attention, and the embedding.", p.tokens.size());
   if (s.has("experts_us") || s.describing()) {
-    p.experts_us = read_times(s, "experts_us", "Experts of all layers; absent: a dense model.",
+    p.experts_us = read_times(s, "experts_us", "Experts of all layers. Absent: a dense model.",
                               p.tokens.size());
   }
   p.sequences = read_axis(s, "sequences", "Entries of the batch.");

@@ -1,5 +1,5 @@
-// The catalogue of GPUs, models and engines: YAML in scenarios/catalogue/, and a scenario's own
-// entries.
+// The catalogue of GPUs, models, engines and profiles: YAML in scenarios/catalogue/ and entries of
+// a scenario itself.
 #pragma once
 
 #include <string>
@@ -11,24 +11,24 @@
 
 namespace yardmaster {
 
-/// An entry, and the text that it came from with all defaults written out.
+/// An entry and its source text with all defaults.
 template <class Spec>
 struct CatalogueEntry {
   Spec spec;
   yaml::Node resolved;
 };
 
-/// Everything that a scenario may name, in the order of reading. A later entry replaces an earlier
-/// one of its name.
+/// All entries that a scenario may name, in the order of reading. A later entry replaces an earlier
+/// one of the same name.
 struct Catalogue {
   std::vector<CatalogueEntry<GpuSpec>> gpus;
   std::vector<CatalogueEntry<ModelSpec>> models;
   std::vector<CatalogueEntry<EngineSpec>> engines;
-  std::vector<CatalogueEntry<StepProfile>> profiles;  // of the shipped ones, those asked for
-  std::string folder;                                 // where the shipped ones are
+  std::vector<CatalogueEntry<StepProfile>> profiles;  // shipped ones only after find_profile()
+  std::string folder;                                 // of the shipped entries
 };
 
-/// The entry of that name; null when there is none.
+/// The entry of that name. Null if there is none.
 template <class Spec>
 const CatalogueEntry<Spec>* find_entry(const std::vector<CatalogueEntry<Spec>>& entries,
                                        const std::string& name) {
@@ -40,17 +40,18 @@ const CatalogueEntry<Spec>* find_entry(const std::vector<CatalogueEntry<Spec>>& 
   return nullptr;
 }
 
-/// The folder of the shipped catalogue: that of the environment variable YARDMASTER_CATALOGUE, else
-/// `catalogue` beside the scenario or above it, else the one in the source tree of this build.
+/// The folder of the shipped catalogue. In this order: the environment variable
+/// YARDMASTER_CATALOGUE, `catalogue` beside or above the scenario, and the one in the source tree
+/// of this build.
 std::string catalogue_folder(const std::string& scenario_path);
-/// Reads gpus.yaml, models.yaml and engines.yaml of a folder.
+/// Reads gpus.yaml, models.yaml and engines.yaml from a folder.
 void load_catalogue(const std::string& folder, Catalogue&, yaml::Faults&);
-/// The profile of that name, read from `profiles/NAME.yaml` in the catalogue's folder unless it is
-/// known; null when there is none.
+/// The profile of that name. Reads it from `profiles/NAME.yaml` in the catalogue's folder if it has
+/// not been read yet. Null if there is none.
 const StepProfile* find_profile(Catalogue&, const std::string& name, yaml::Faults&);
-/// The name that a profile of this GPU, model and degree has.
+/// The name of the profile of a GPU, model and degree.
 std::string profile_name(const std::string& gpu, const std::string& model, int tensor_parallel);
-/// Reads the sections `gpus`, `models`, `engines` and `profiles`.
+/// Reads the sections `gpus`, `models`, `engines` and `profiles` into the catalogue.
 void read_catalogue(yaml::Section&, Catalogue&);
 
 }  // namespace yardmaster

@@ -9,7 +9,8 @@
 namespace yardmaster {
 
 double interpolate(const std::vector<double>& xs, const std::vector<double>& ys, double x) {
-  check(!xs.empty() && xs.size() == ys.size(), "a table has as many values as places");
+  check(!xs.empty() && xs.size() == ys.size(),
+        "a table's axis is empty or does not match its values");
   if (xs.size() == 1) {
     return ys[0];
   }

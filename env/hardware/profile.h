@@ -1,6 +1,6 @@
-// Measured step times of one GPU type, model and tensor-parallel degree, as tables: what stands in
-// for the formula where kernels were profiled. Made by `yardmaster calibrate`, read from the
-// catalogue.
+// Measured step times of one GPU type, model and tensor-parallel degree as tables. They replace the
+// formula where kernels were profiled. `yardmaster calibrate` makes them, and the catalogue stores
+// them.
 #pragma once
 
 #include <cstdint>
@@ -9,40 +9,61 @@
 
 namespace yardmaster {
 
-/// Times of all layers together, in microseconds, without communication and without host time.
+/// Times of all layers together in microseconds, without communication and host time.
 struct StepProfile {
-  std::string name, gpu, model;  // of the catalogue
+  // Entries of the catalogue.
+  std::string name;
+  std::string gpu;
+  std::string model;
   std::int32_t tensor_parallel = 1;
 
-  // Token-parallel kernels and the embedding, by tokens of a step; experts apart, for padding to a
-  // captured graph size adds no experts. Between two of `tokens` the next one counts: GEMMs are
-  // staircases.
-  std::vector<double> tokens, dense_us;
-  std::vector<double> experts_us;          // empty: a dense model
-  std::vector<double> sequences, head_us;  // output head and sampler, by entries of the batch
-  std::vector<double> decodes, contexts;   // axes of decode_us
-  std::vector<double> decode_us;           // attention of decode-only steps: [decodes][contexts]
-  std::vector<double> chunks, histories;   // axes of mixed_us: the largest chunk and what precedes
-  std::vector<double> mixed_decodes, mixed_contexts;
-  std::vector<double> mixed_us;  // attention of steps with a chunk: [chunk][history][n][context]
-  // Further chunks of a step: microseconds a token and a half (query, key) pair.
-  double other_token_us = 0, other_pair_us = 0;
+  // Token-parallel kernels and the embedding, by tokens per step. Between two of `tokens` the
+  // larger one counts, because GEMM times are staircases. Experts are separate, because padding to
+  // a captured graph size adds no experts. Empty `experts_us`: a dense model.
+  std::vector<double> tokens;
+  std::vector<double> dense_us;
+  std::vector<double> experts_us;
 
-  // From so many decodes on the attention kernel no longer splits contexts over multiprocessors;
-  // then a context longer than the mean costs skew_us a token of the difference, and no step is
-  // shorter than floor_us a token of the longest. 0: it always splits.
+  // Output head and sampler, by entries of the batch.
+  std::vector<double> sequences;
+  std::vector<double> head_us;
+
+  // Attention of decode-only steps: decode_us[decodes][contexts].
+  std::vector<double> decodes;
+  std::vector<double> contexts;
+  std::vector<double> decode_us;
+
+  // Attention of steps with a chunk: mixed_us[chunks][histories][mixed_decodes][mixed_contexts].
+  // The axes are the tokens of the largest chunk, the tokens of its prompt computed before, the
+  // sequences that decode beside it and the context tokens of each.
+  std::vector<double> chunks;
+  std::vector<double> histories;
+  std::vector<double> mixed_decodes;
+  std::vector<double> mixed_contexts;
+  std::vector<double> mixed_us;
+
+  // Further chunks of a step: microseconds per token and per half (query, key) pair.
+  double other_token_us = 0;
+  double other_pair_us = 0;
+
+  // From this number of decodes on, the attention kernel does not split contexts over
+  // multiprocessors. Then each token by which the longest context exceeds the mean costs skew_us,
+  // and a step takes at least floor_us per token of the longest context. 0: it always splits.
   std::int32_t unsplit_decodes = 0;
-  double skew_us = 0, floor_us = 0;
+  double skew_us = 0;
+  double floor_us = 0;
 
   [[nodiscard]] bool empty() const { return tokens.empty(); }
 };
 
-/// Reads ys at x from a sorted table, on straight lines; the first and the last go on.
+/// The value at x of the piecewise linear function through (xs, ys), extrapolated at both ends.
+/// REQUIRES sorted xs and as many ys.
 [[nodiscard]] double interpolate(const std::vector<double>& xs, const std::vector<double>& ys,
                                  double x);
 
-/// The first number of decodes from which FlashAttention-2 does not split: padded to graph sizes
-/// and times the KV heads of a GPU it fills 1.6 blocks a multiprocessor. 0 without their number.
+/// The number of decodes from which FlashAttention-2 does not split contexts: the first that,
+/// padded to a graph size and times the KV heads of a GPU, fills 1.6 blocks per multiprocessor. 0
+/// if the number of multiprocessors is unknown.
 [[nodiscard]] std::int32_t unsplit_decodes(std::int32_t multiprocessors, std::int32_t kv_heads);
 
 }  // namespace yardmaster

@@ -8,26 +8,26 @@
 namespace yardmaster {
 namespace {
 
-constexpr double kActivationBytes = 2;  // activations travel in bf16, whatever the weights
+constexpr double kActivationBytes = 2;  // activations are bf16 for all formats of weights
 constexpr double kLogitBytes = 4;
-// Layer profiles: from 1 to 256 sequences the sampler of three models and two GPUs takes 1.7 to 2.1
-// reads of the logits more.
+// In layer profiles of three models on two GPUs with 1 to 256 sequences, the sampler takes as long
+// as 1.7 to 2.1 more reads of the logits.
 constexpr double kSamplerPasses = 2;
 
-/// The figures of one GPU, model and degree, and the terms of the formula in seconds of one layer.
+/// The terms of the formula for one GPU, model and degree, in seconds.
 struct Formula {
   const GpuSpec& gpu;
   const ModelSpec& model;
-  double gpus;  // k
+  double gpus;  // k, the degree
 
-  /// One layer's weights, read once by each GPU: of the experts those that `tokens` tokens hit.
+  /// One read of a layer's weights, including only the experts that `tokens` tokens use.
   [[nodiscard]] double linear_read(double tokens) const {
     const double missed = model.expert_parameters() * (1 - model.experts_hit(tokens));
     return (model.layer_parameters() - missed) * bytes_of(model.weights) /
            (gpus * gpu.memory_bandwidth * gpu.gemm(model.weights).weight_share);
   }
 
-  /// dense(T) without activations: the linear layers of one layer on one GPU.
+  /// The linear part of one layer on one GPU: dense(T) without activations.
   [[nodiscard]] double linear(double tokens) const {
     const GemmSpec& g = gpu.gemm(model.weights);
     const double read = linear_read(tokens);
@@ -39,7 +39,8 @@ struct Formula {
            token * std::max(tokens - g.knee_tokens, 0.0);
   }
 
-  /// Element-wise kernels: norms on the whole hidden width, the rest on one GPU's share.
+  /// Element-wise kernels of one layer: norms over the full hidden width, the rest over one GPU's
+  /// share.
   [[nodiscard]] double activations(double tokens) const {
     const double share = gpu.gemm(model.weights).activation_share;
     if (share <= 0) {
@@ -61,13 +62,13 @@ struct Formula {
     return gpu.link.latency_s + 2 * (gpus - 1) / gpus * bytes / gpu.link.bandwidth;
   }
 
-  /// All layers, without attention.
+  /// All layers without attention.
   [[nodiscard]] double layers(double tokens) const {
     return model.layers * (linear(tokens) + activations(tokens) + 2 * all_reduce(tokens));
   }
 
-  /// The output head, in bf16, and the sampler, which passes over all logits of a row. A step that
-  /// samples nothing still runs them, for one row at least.
+  /// The output head in bf16, and the sampler, which reads all logits of each row. They run for at
+  /// least one row, even if a step samples nothing.
   [[nodiscard]] double head(double samples) const {
     const double rows = std::max(samples, 1.0);
     const double flop = 2 * model.table_parameters() * rows;
@@ -81,7 +82,7 @@ struct Formula {
            (gpus * gpu.memory_bandwidth * gpu.bf16.weight_share);
   }
 
-  /// Reading one token's K and V in pure decode, all layers.
+  /// Reading K and V of one token in all layers, in a step without chunks.
   [[nodiscard]] double kv_token() const {
     return model.kv_bytes_per_token_per_gpu(static_cast<int>(gpus)) /
            (gpu.memory_bandwidth * gpu.kv_share(model.kv));
@@ -91,7 +92,8 @@ struct Formula {
     return std::max(1.0, gpu.attention.mixed_group_factor * model.heads / model.kv_heads);
   }
 
-  /// One (query, key) pair counts twice in sum(2 b c + c^2): 4 heads head_dim c (b + c / 2).
+  /// Half a (query, key) pair in all layers, because sum (2 b c + c^2) counts pairs twice. A chunk
+  /// takes 4 heads head_dim c (b + c / 2) FLOP per layer.
   [[nodiscard]] double half_pair() const {
     return 2.0 * model.layers * model.heads * model.head_dim /
            (gpus * gpu.bf16.flops * gpu.attention.prefill_share);
@@ -100,7 +102,8 @@ struct Formula {
   [[nodiscard]] double weight_read() const { return model.layers * linear_read(1) + head_read(); }
 };
 
-/// Reads a staircase: the next place at or above x; beyond the last, the line of the last half.
+/// The value of a staircase: that of the first of `xs` at or above x. Beyond the last, the line
+/// through the middle and the last point.
 double next_step(const std::vector<double>& xs, const std::vector<double>& ys, double x) {
   const auto at = static_cast<std::size_t>(std::lower_bound(xs.begin(), xs.end(), x) - xs.begin());
   if (at < xs.size()) {
@@ -132,15 +135,17 @@ std::int32_t captured_tokens(std::int32_t tokens, std::int32_t max_num_seqs) {
 }
 
 StepCost::StepCost(const GpuSpec& gpu, const ModelSpec& model, const EngineSpec& engine,
-                   int tensor_parallel, StepLimits limits, double slow) {
+                   int tensor_parallel, StepLimits limits, double slowdown) {
   check(tensor_parallel >= 1 && gpu.runs(model, tensor_parallel),
         "no step cost for this model and GPU");
   check(limits.max_num_seqs >= 1 && limits.max_num_batched_tokens >= limits.max_num_seqs,
         "step limits are too small");
-  check(slow > 0, "a slow-down is above zero");
+  check(slowdown > 0, "a slowdown is not positive");
   const Formula formula{gpu, model, static_cast<double>(tensor_parallel)};
   const AttentionSpec& attention = gpu.attention;
-  const auto compile = [slow](double seconds) { return Duration::from_seconds(slow * seconds); };
+  const auto compile = [slowdown](double seconds) {
+    return Duration::from_seconds(slowdown * seconds);
+  };
 
   const double layers = model.layers;
   sequence_ = compile(engine.sequence_s + layers * attention.decode_sequence_s);
@@ -149,7 +154,8 @@ StepCost::StepCost(const GpuSpec& gpu, const ModelSpec& model, const EngineSpec&
   chunk_token_ = compile(layers * attention.prefill_head_token_s * model.heads / tensor_parallel);
   pair_ = compile(formula.half_pair());
   const Duration decode_attention = compile(layers * attention.decode_s);
-  // One kernel serves a mixed step; at least as long as decode's, so that adding work adds time.
+  // One kernel runs all attention of a mixed step. It takes at least as long as that of a step
+  // without chunks, so that added work never saves time.
   mixed_base_ = compile(layers * std::max(attention.prefill_s, attention.decode_s));
 
   dense_.resize(table_size(limits.max_num_batched_tokens));
@@ -164,23 +170,25 @@ StepCost::StepCost(const GpuSpec& gpu, const ModelSpec& model, const EngineSpec&
   for (std::int32_t n = 0; n <= limits.max_num_seqs; ++n) {
     const auto i = static_cast<std::size_t>(n);
     head_[i] = compile(formula.head(n));
-    if (n > 0) {  // a step of nothing takes no time
+    if (n > 0) {  // an empty step takes no time
       decode_base_[i] = dense_[i] + head_[i] + sequence_ * n + decode_attention;
     }
   }
-  // Rounded down by more than the terms' rounding, to stay a bound.
+  // Rounded down by more than the rounding errors of the terms, so that it stays a lower bound.
   weight_read_ = compile(formula.weight_read()) - Duration{1};
-  fill_decode_over_nothing();
+  fill_decode_without_context();
 }
 
 StepCost::StepCost(const StepProfile& profile, const GpuSpec& gpu, const ModelSpec& model,
-                   const EngineSpec& engine, StepLimits limits, double slow)
-    : table_(profile, limits.max_num_seqs, slow) {
-  check(profile.tensor_parallel == 1 || gpu.link.bandwidth > 0, "no figures of the link");
+                   const EngineSpec& engine, StepLimits limits, double slowdown)
+    : table_(profile, limits.max_num_seqs, slowdown) {
+  check(profile.tensor_parallel == 1 || gpu.link.bandwidth > 0, "no figures for the link");
   check(limits.max_num_seqs >= 1 && limits.max_num_batched_tokens >= limits.max_num_seqs,
         "step limits are too small");
   const Formula formula{gpu, model, static_cast<double>(profile.tensor_parallel)};
-  const auto compile = [slow](double seconds) { return Duration::from_seconds(slow * seconds); };
+  const auto compile = [slowdown](double seconds) {
+    return Duration::from_seconds(slowdown * seconds);
+  };
   sequence_ = compile(engine.sequence_s);
   dense_.resize(table_size(limits.max_num_batched_tokens));
   Duration shortest{std::numeric_limits<std::int64_t>::max()};
@@ -205,13 +213,13 @@ StepCost::StepCost(const StepProfile& profile, const GpuSpec& gpu, const ModelSp
     }
   }
   weight_read_ = shortest;
-  fill_decode_over_nothing();
+  fill_decode_without_context();
 }
 
-void StepCost::fill_decode_over_nothing() {
-  decode_over_nothing_.resize(decode_base_.size());
+void StepCost::fill_decode_without_context() {
+  decode_without_context_.resize(decode_base_.size());
   for (std::size_t n = 0; n < decode_base_.size(); ++n) {
-    decode_over_nothing_[n] = decode(static_cast<std::int32_t>(n), 0).first;
+    decode_without_context_[n] = decode(static_cast<std::int32_t>(n), 0).first;
   }
 }
 
@@ -224,7 +232,7 @@ Duration StepCost::mixed_from_table(const MixedStep& s) const {
          head_[static_cast<std::size_t>(
              std::min<std::int64_t>(entries, static_cast<std::int64_t>(head_.size()) - 1))] +
          sequence_ * entries + table_.chunk(tokens, pairs, s.decodes, s.context_tokens) +
-         table_.others(s.chunk_tokens - tokens, s.chunk_pairs - pairs);
+         table_.further_chunks(s.chunk_tokens - tokens, s.chunk_pairs - pairs);
 }
 
 Duration StepCost::decode_total(std::int32_t sequences, std::int64_t context_tokens,
@@ -232,10 +240,10 @@ Duration StepCost::decode_total(std::int32_t sequences, std::int64_t context_tok
   Duration total;
   while (steps > 0) {
     const DecodeRun run = decode_run(sequences, context_tokens, 0);
-    const std::int64_t made = std::min(steps, run.steps);
-    total += run.segment.total(made);
-    context_tokens += made * sequences;
-    steps -= made;
+    const std::int64_t taken = std::min(steps, run.steps);
+    total += run.segment.total(taken);
+    context_tokens += taken * sequences;
+    steps -= taken;
   }
   return total;
 }
@@ -255,7 +263,7 @@ StepCost StepCost::affine(Duration step, Duration entry, Duration token, Duratio
   for (std::size_t n = 1; n < cost.decode_base_.size(); ++n) {
     cost.decode_base_[n] = cost.dense_[n] + entry * static_cast<std::int64_t>(n);
   }
-  cost.fill_decode_over_nothing();
+  cost.fill_decode_without_context();
   return cost;
 }
 

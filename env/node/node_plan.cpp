@@ -521,7 +521,7 @@ inline void Node::start_decode(const NodeContext& context, bool single) {
   const NodeSettings& settings = context.settings;
   const StepCost& cost = settings.cost[cost_level_];
   const std::int32_t decodes = decodes_ + extra_decodes_;
-  const std::int64_t longest = cost.wants_longest(decodes) ? longest_context(context) : 0;
+  const std::int64_t longest = cost.depends_on_longest(decodes) ? longest_context(context) : 0;
   const DecodeRun run =
       cost.decode_run(decodes, decodes_ * step_ + offset_sum_ + extra_context_, longest);
   segment_ = run.segment;

@@ -67,7 +67,7 @@ void Estimates::fit_stall(NodeModel& node) const {
 double Estimates::step(const NodeModel& node, double sequences, double context) {
   const auto batch = static_cast<std::int32_t>(
       std::min<double>(std::max(sequences, 0.0), node.settings->max_num_seqs));
-  return static_cast<double>(node.settings->cost[0].decode_over_nothing(batch).ps) *
+  return static_cast<double>(node.settings->cost[0].decode_without_context(batch).ps) *
              node.seconds_per_ps +
          context * node.context_token;
 }

@@ -75,7 +75,7 @@ TEST(StepCost, DecodeOverNothingIsTheDecodeOfNoContext) {
   const StepCost affine = StepCost::affine({5'000}, {70}, {11}, {3}, kLimits);
   for (const StepCost& cost : {specimen(), profiled, affine}) {
     for (std::int32_t n = 0; n <= kLimits.max_num_seqs; ++n) {
-      ASSERT_EQ(cost.decode_over_nothing(n), cost.decode(n, 0).first) << n;
+      ASSERT_EQ(cost.decode_without_context(n), cost.decode(n, 0).first) << n;
     }
   }
 }
