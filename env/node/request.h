@@ -66,13 +66,13 @@ struct alignas(kCacheLine) Request {
   // With prefix caching, while it runs: whether it will publish blocks that others may have too,
   // and whether another running request might publish the same ones meanwhile.
   bool shares = false, rivals = false;
+  TaskState task_state = TaskState::free;  // the dispatcher's
   std::uint16_t preemptions = 0;
   // Timeline.
   Time mark;               // up to here every picosecond has its moment
   Duration prefill_clock;  // node's clock of steps with prefill when decoding began
   // As the client sees them.
   Time first_token = Time::never(), last_token = Time::never();
-  TaskState task_state = TaskState::free;
   Moments moments{};
   Time first_scheduled = Time::never();  // the node's own time of planning
   Time delivered;                        // at the node, of this attempt
@@ -81,7 +81,6 @@ struct alignas(kCacheLine) Request {
   HolderId holder = kNoHolder;           // what it holds of the prefix cache
   // The dispatcher's.
   NodeId node = kNoNode;          // it was sent there last
-  std::int32_t asked_tokens = 0;  // hidden truth: output tokens wherever it is sent
   Time ready;                     // when this attempt came into the dispatcher's queue
 
   /// Books [mark, until) under `moment`.

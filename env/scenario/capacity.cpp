@@ -24,12 +24,11 @@ class Requests {
     constexpr int kTries = 10'000;
     for (int i = 0; i < kTries; ++i, ++count_) {
       const TaskSizes sizes = draw();
-      if (sizes.prompt_tokens < settings_.max_model_len) {
+      if (sizes.prompt_tokens + sizes.max_tokens <= settings_.max_model_len) {
         request = Request{};
         request.spec.address = {0, count_++, 0, 0, 0, 0};
         request.spec.prompt_tokens = sizes.prompt_tokens;
-        request.spec.output_tokens = std::max(
-            1, std::min(sizes.output_tokens, settings_.max_model_len - sizes.prompt_tokens));
+        request.spec.output_tokens = sizes.output_tokens;
         return true;
       }
     }
@@ -40,7 +39,8 @@ class Requests {
   TaskSizes draw() {
     if (!workload_.trace.empty()) {
       const TraceRow& row = workload_.trace[count_ % workload_.trace.size()];
-      return {row.prompt_tokens, row.output_tokens, row.output_tokens, row.path};
+      const std::int32_t limit = row.max_tokens > 0 ? row.max_tokens : row.output_tokens;
+      return {row.prompt_tokens, row.output_tokens, row.output_tokens, limit, row.path};
     }
     double u = Draw{kSeed, Purpose::episode, object_address(0, count_)}.uniform() * total_share_;
     std::uint32_t tenant = 0;

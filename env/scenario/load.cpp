@@ -135,6 +135,7 @@ void read_the_trace(Draft& draft, yaml::Faults& faults) {
   Trace trace = read_trace(work.trace_path, kBlockTokens, inside);
   work.trace = std::move(trace.rows);
   work.paths = std::move(trace.paths);
+  work.declares_max_tokens = trace.declares_max_tokens;
   for (const std::string& line : inside.lines()) {
     faults.add(draft.trace_place, "workload.trace", line);
   }

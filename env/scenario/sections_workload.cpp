@@ -71,8 +71,7 @@ Lengths read_lengths(Section& s, const Lengths& usual) {
                                      .max = kLongest,
                                      .only = varies});
   if (fixed) {
-    lengths.min = 1;
-    lengths.max = kLongest;
+    lengths.min = lengths.max = static_cast<std::int32_t>(value + 0.5);
   }
   if (s.sound() && lengths.min > lengths.max) {
     s.fault("max",

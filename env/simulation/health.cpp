@@ -94,7 +94,6 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
   TaskAddress next_attempt = r.spec.address;
   ++next_attempt.attempt;
   fresh.spec.set_address(next_attempt);
-  fresh.asked_tokens = r.asked_tokens;
   fresh.preemptions = r.preemptions;
   fresh.mark = r.spec.arrival;
   fresh.ready = now_;

@@ -29,13 +29,11 @@ void Simulation::redraw_lengths() {
     }
     const Draw draw{seed_, Purpose::output_length, r.spec.address};
     const double length = r.spec.predicted_tokens * math::exp(-sigma * draw.normal());
-    constexpr double kLongest = 1e6;
-    lengths[i] = std::max(1, static_cast<std::int32_t>(std::min(length, kLongest)));
-    if (r.task_state == TaskState::sent) {
-      const auto& settings = scenario_->kind(r.node).settings;
-      lengths[i] = std::max(1, std::min(lengths[i], settings.max_model_len - r.spec.prompt_tokens));
+    const double limit = r.spec.max_tokens;
+    lengths[i] = std::max(1, static_cast<std::int32_t>(std::min(length, limit)));
+    if (r.task_state != TaskState::sent) {
+      r.spec.output_tokens = lengths[i];
     }
-    r.asked_tokens = lengths[i];
   }
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     before_change(node_id(n));

@@ -50,15 +50,16 @@ Simulation::Simulation(const Scenario& scenario, Seed seed, const OrderingPolicy
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeSettings& settings = scenario.kind(node_id(i)).settings;
     nodes_.emplace_back(node_id(i), settings, hears_kv_events_);
-    too_long_.push_back(settings.max_model_len);
-    longest_prompt_ = std::max(longest_prompt_, settings.max_model_len - 1);
+    limits_.push_back(settings.max_model_len);
     refresh_open(node_id(i));
   }
   for (std::vector<std::uint8_t>* legal : {&open_, &fitting_}) {
     (*legal)[scenario.nodes()] = 1;  // holding is always an answer
     (*legal)[scenario.nodes() + 1] = scenario.dispatch.allow_rejection ? 1 : 0;
   }
-  shortest_limit_ = *std::min_element(too_long_.begin(), too_long_.end());
+  const auto [shortest, longest] = std::minmax_element(limits_.begin(), limits_.end());
+  shortest_limit_ = *shortest;
+  longest_limit_ = *longest;
   const Time end{scenario.duration.ps};
   for (std::uint32_t t = 0; t < scenario.workload.tenants.size(); ++t) {
     arrivals_.push_back(first_arrival(scenario.workload, t, seed, end));
@@ -186,7 +187,8 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   r.spec.address = {t, cursor.count, 0, 0, 0, 0};
   r.spec.address_hash = hash_of(r.spec.address);
   r.spec.prompt_tokens = sizes.prompt_tokens;
-  r.asked_tokens = sizes.output_tokens;
+  r.spec.output_tokens = sizes.output_tokens;
+  r.spec.max_tokens = sizes.max_tokens;
   r.spec.predicted_tokens = sizes.predicted_tokens;
   r.spec.path = sizes.path;
   r.spec.arrival = r.mark = cursor.next;
@@ -200,7 +202,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   charge(cursor.next, now_, w);  // in the frontend nobody could see it
   next_arrival(cursor, workload, t, seed_, Time{scenario_->duration.ps});
   schedule_arrival(tenant);
-  if (sizes.prompt_tokens > longest_prompt_) {
+  if (sizes.prompt_tokens + sizes.max_tokens > longest_limit_) {
     end_task(slot, kNoNode, Outcome::rejected_too_long, observer);
     return;
   }
@@ -220,7 +222,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
 
 // Asks about decision_.task, the head of the ready queue, if anybody may take it.
 bool Simulation::offer() {
-  if (!anybody_takes(decision_.task.prompt_tokens) && !scenario_->dispatch.allow_rejection) {
+  if (!anybody_takes(decision_.task.slot) && !scenario_->dispatch.allow_rejection) {
     return false;
   }
   decision_.kind = DecisionKind::dispatch;
@@ -289,12 +291,9 @@ void Simulation::schedule_offer() {
 void Simulation::send(TaskSlot slot, NodeId n) {
   before_change(n);
   Request& r = tables_.requests[index(slot)];
-  const NodeSettings& settings = scenario_->kind(n).settings;
   const Network& network = scenario_->network;
   r.task_state = TaskState::sent;
   r.node = n;
-  r.spec.output_tokens =
-      std::max(1, std::min(r.asked_tokens, settings.max_model_len - r.spec.prompt_tokens));
   r.book(Moment::held, now_);
   Duration way = network.latency;
   if (network.bandwidth_bytes_per_s > 0) {
@@ -491,15 +490,17 @@ void Simulation::refresh_open(NodeId n) {
   }
 }
 
-// Whether a node is open for a prompt of this length; chooses what legal() shows.
-bool Simulation::anybody_takes(std::int32_t prompt_tokens) {
-  all_fit_ = prompt_tokens < shortest_limit_;
+// Whether a node is open for this task; chooses what legal() shows.
+bool Simulation::anybody_takes(TaskSlot slot) {
+  const TaskSpec& spec = tables_.requests[index(slot)].spec;
+  const std::int32_t tokens = spec.prompt_tokens + spec.max_tokens;
+  all_fit_ = tokens <= shortest_limit_;
   if (all_fit_) {
     return open_nodes_ > 0;
   }
   bool any = false;
   for (std::size_t i = 0; i < node_count(); ++i) {
-    fitting_[i] = open_[i] != 0 && prompt_tokens < too_long_[i] ? 1 : 0;
+    fitting_[i] = open_[i] != 0 && tokens <= limits_[i] ? 1 : 0;
     any = any || fitting_[i] != 0;
   }
   return any;
@@ -527,6 +528,7 @@ TaskView Simulation::view_of(TaskSlot slot) const {
   return {slot,
           r.spec.address,
           r.spec.prompt_tokens,
+          scenario_->workload.declares_max_tokens ? r.spec.max_tokens : 0,
           r.spec.predicted_tokens,
           tenant.priority,
           tenant.weight,
@@ -582,7 +584,7 @@ const FleetView& Simulation::view() {
   for (NodeId n = board_.next_stale(now_); n != kNoNode; n = board_.next_stale(now_)) {
     show_report(n);
   }
-  if (view_.up.data() != up_.data()) {
+  if (view_.up.data() != up_.data() || view_.estimates != &estimates_) {
     bind_view();
   }
   view_.now = now_;
@@ -603,7 +605,8 @@ void Simulation::show_report(NodeId n) {
   }
 }
 
-// The view's columns are this world's own: those of a copy still are the original's.
+// The view's columns are this world's own. Those of a world that was copied or moved here are still
+// the other's.
 void Simulation::bind_view() {
   view_.report_taken = board_.taken;
   view_.running = board_.running;

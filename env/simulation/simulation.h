@@ -161,7 +161,7 @@ class Simulation {
   void before_change(NodeId n);
   void reschedule(NodeId n);
   void refresh_open(NodeId n);
-  [[nodiscard]] bool anybody_takes(std::int32_t prompt_tokens);
+  [[nodiscard]] bool anybody_takes(TaskSlot slot);
   [[nodiscard]] std::span<const std::uint8_t> legal() const { return all_fit_ ? open_ : fitting_; }
   void bind_view();
   void show_report(NodeId n);
@@ -199,13 +199,12 @@ class Simulation {
   std::vector<Time> health_due_;         // [node] the first of the times in health_
   std::vector<std::uint8_t> alive_;      // [node] in truth
   std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
-  std::vector<std::int32_t> too_long_;   // [node] the shortest prompt that it refuses
+  std::vector<std::int32_t> limits_;     // [node] tokens of prompt and max_tokens that it takes
   std::vector<ArrivalCursor> arrivals_;  // [tenant]
   NodeTables tables_;
   std::vector<TaskSlot> free_slots_;
   std::uint64_t live_ = 0;
-  std::int32_t longest_prompt_ = 0;  // that some node takes
-  std::int32_t shortest_limit_ = 0;  // the shortest prompt that some node refuses
+  std::int32_t longest_limit_ = 0, shortest_limit_ = 0;  // of limits_
   ReadyQueue ready_;
   std::vector<std::pair<TaskSlot, Time>> held_;
   Ledger ledger_;

@@ -125,12 +125,10 @@ std::int64_t scaled(const Workload& workload, std::size_t row) {
 }
 
 /// Sets `next` to the arrival of the cursor's row, in the time of its window.
-void place_row(ArrivalCursor& cursor, const Workload& workload, Seed seed, Time end) {
+void place_row(ArrivalCursor& cursor, const Workload& workload, Time end) {
   cursor.next = Time::never();
   if (cursor.row < workload.trace.size()) {
-    // One window needs no division, which is slow.
-    const std::int64_t start =
-        workload.windows == 1 ? 0 : workload.window.ps * trace_window(workload, seed);
+    const std::int64_t start = workload.window.ps * cursor.window;
     const Time at{scaled(workload, cursor.row) - start};
     const Time window_end{workload.window.ps};
     if (at < end && at < window_end) {
@@ -149,7 +147,8 @@ ArrivalCursor first_arrival(const Workload& workload, std::uint32_t tenant, Seed
   ArrivalCursor cursor;
   cursor.next = {0};
   if (!workload.trace.empty()) {
-    const std::int64_t start = workload.window.ps * trace_window(workload, seed);
+    cursor.window = trace_window(workload, seed);
+    const std::int64_t start = workload.window.ps * cursor.window;
     // Finds the first row at or after `start`.
     std::size_t first = 0;
     std::size_t last = workload.trace.size();
@@ -162,7 +161,7 @@ ArrivalCursor first_arrival(const Workload& workload, std::uint32_t tenant, Seed
       }
     }
     cursor.row = static_cast<std::uint32_t>(first);
-    place_row(cursor, workload, seed, end);
+    place_row(cursor, workload, end);
     return cursor;
   }
   const Clock clock = make_clock(workload, tenant, seed);
@@ -184,7 +183,7 @@ void next_arrival(ArrivalCursor& cursor, const Workload& workload, std::uint32_t
   ++cursor.count;
   if (!workload.trace.empty()) {
     ++cursor.row;
-    place_row(cursor, workload, seed, end);
+    place_row(cursor, workload, end);
     return;
   }
   const Clock clock = make_clock(workload, tenant, seed);

@@ -37,13 +37,14 @@ std::array<TaskSizes, math::kLanes> sizes_ahead(const ArrivalCursor& cursor,
     const Tokens prompts = t.prompt_tokens.samples({seed, Purpose::prompt_length, first});
     const Tokens outputs = t.output_tokens.samples({seed, Purpose::output_length, first});
     for (std::size_t i = 0; i < math::kLanes; ++i) {
-      ahead[i] = {prompts[i], outputs[i], outputs[i], kNoPath};
+      ahead[i] = {prompts[i], outputs[i], outputs[i], t.output_tokens.max, kNoPath};
     }
   } else {
     const std::size_t rows = std::min(math::kLanes, workload.trace.size() - cursor.row);
     for (std::size_t i = 0; i < rows; ++i) {
       const TraceRow& row = workload.trace[cursor.row + i];
-      ahead[i] = {row.prompt_tokens, row.output_tokens, row.output_tokens, row.path};
+      const std::int32_t limit = row.max_tokens > 0 ? row.max_tokens : row.output_tokens;
+      ahead[i] = {row.prompt_tokens, row.output_tokens, row.output_tokens, limit, row.path};
     }
   }
   if (workload.length_error > 0) {

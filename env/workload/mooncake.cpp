@@ -73,6 +73,13 @@ std::string parse_line(std::string_view text, Line& line) {
   line.stamped.at = {*ms / 1000, *ms % 1000 * (kPsPerSecond / 1000)};
   line.stamped.row.prompt_tokens = static_cast<std::int32_t>(*input);
   line.stamped.row.output_tokens = static_cast<std::int32_t>(*output);
+  if (object.contains("max_tokens")) {
+    const auto limit = whole(object, "max_tokens", *output, 100'000'000, error);
+    if (!limit) {
+      return error;
+    }
+    line.stamped.row.max_tokens = static_cast<std::int32_t>(*limit);
+  }
   return parse_ids(object, *input, line.ids);
 }
 

@@ -10,14 +10,16 @@
 
 namespace yardmaster {
 
-/// A task as it was submitted. A retry is a new request with the same spec, but for the attempt in
+/// A task as it was submitted. The order of its members fills one cache line. A retry is a new request with the same spec, but for the attempt in
 /// its address.
 struct TaskSpec {
   TaskAddress address;
+  /// The declared limit of the output. It decides which nodes are legal.
+  std::int32_t max_tokens = 0;
   /// hash_of(address), for facts.
   std::uint64_t address_hash = 0;
   std::int32_t prompt_tokens = 0;
-  /// Hidden truth: tokens until the output ends.
+  /// Hidden truth: tokens until the output ends; at most max_tokens.
   std::int32_t output_tokens = 0;
   /// The output length as predicted.
   std::int32_t predicted_tokens = 0;

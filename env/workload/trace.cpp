@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMostBytes = 1U << 30U;
 constexpr std::string_view kHeader = "TIMESTAMP,ContextTokens,GeneratedTokens";
+constexpr std::string_view kLimitColumn = ",MaxTokens";  // optional, after the others
 
 /// The whole file, unzipped. zlib returns plain files unchanged.
 std::optional<std::string> read_whole(const std::string& path, yaml::Faults& faults) {
@@ -138,15 +139,20 @@ bool parse_tokens(std::string_view text, std::int32_t& tokens) {
 }
 
 /// Parses a line. Returns an error message, empty on success.
-std::string parse_line(std::string_view line, StampedRow& row) {
-  const std::size_t first = line.find(',');
-  const std::size_t second = first == std::string_view::npos ? first : line.find(',', first + 1);
-  if (second == std::string_view::npos || line.find(',', second + 1) != std::string_view::npos) {
-    return "expected three columns, " + std::string(kHeader);
+std::string parse_line(std::string_view line, bool has_limit, StampedRow& row) {
+  std::vector<std::string_view> cells;
+  for (std::size_t from = 0; from <= line.size();) {
+    const std::size_t comma = std::min(line.find(',', from), line.size());
+    cells.push_back(line.substr(from, comma - from));
+    from = comma + 1;
   }
-  const std::string_view time = line.substr(0, first);
-  const std::string_view prompt = line.substr(first + 1, second - first - 1);
-  const std::string_view output = line.substr(second + 1);
+  if (cells.size() != (has_limit ? 4U : 3U)) {
+    return has_limit ? "expected four columns, " + std::string(kHeader) + std::string(kLimitColumn)
+                     : "expected three columns, " + std::string(kHeader);
+  }
+  const std::string_view time = cells[0];
+  const std::string_view prompt = cells[1];
+  const std::string_view output = cells[2];
   if (time.empty() || !parse_stamp(time, row.at)) {
     return "\"" + std::string(time) +
            "\" is not a time (expected 2023-11-16 18:15:46.6805900, or seconds)";
@@ -158,6 +164,11 @@ std::string parse_line(std::string_view line, StampedRow& row) {
     return "\"" + std::string(output) +
            "\" is not a number of tokens (GeneratedTokens, at least 1)";
   }
+  if (has_limit &&
+      (!parse_tokens(cells[3], row.row.max_tokens) || row.row.max_tokens < row.row.output_tokens)) {
+    return "\"" + std::string(cells[3]) +
+           "\" is not a limit of the output (MaxTokens, at least GeneratedTokens)";
+  }
   return {};
 }
 
@@ -166,6 +177,7 @@ std::vector<StampedRow> parse_rows(std::string_view text, const std::string& pat
   std::vector<StampedRow> rows;
   rows.reserve(text.size() / 32);
   const std::size_t faults_before = faults.size();
+  bool has_limit = false;
   for (int number = 1; !text.empty() && faults.size() < faults_before + kMostTraceFaults;
        ++number) {
     std::string_view line = take_line(text);
@@ -173,7 +185,8 @@ std::vector<StampedRow> parse_rows(std::string_view text, const std::string& pat
       if (line.starts_with("\xEF\xBB\xBF")) {
         line.remove_prefix(3);
       }
-      if (line != kHeader) {
+      has_limit = line == std::string(kHeader) + std::string(kLimitColumn);
+      if (line != kHeader && !has_limit) {
         faults.add({path, 1, 1}, "",
                    "not a trace: expected the header " + std::string(kHeader) +
                        ", or a JSON object per line");
@@ -185,7 +198,7 @@ std::vector<StampedRow> parse_rows(std::string_view text, const std::string& pat
       continue;
     }
     StampedRow row;
-    if (const std::string error = parse_line(line, row); !error.empty()) {
+    if (const std::string error = parse_line(line, has_limit, row); !error.empty()) {
       faults.add({path, number, 1}, "", error);
     }
     rows.push_back(row);
@@ -221,6 +234,8 @@ Trace read_trace(const std::string& path, std::int32_t block_tokens, yaml::Fault
     faults.add({path, 0, 0}, "", "the trace is longer than 50 days");
     return {};
   }
+  trace.declares_max_tokens = std::all_of(
+      stamped.begin(), stamped.end(), [](const StampedRow& row) { return row.row.max_tokens > 0; });
   trace.rows.reserve(stamped.size());
   for (const StampedRow& row : stamped) {
     trace.rows.push_back(row.row);

@@ -63,7 +63,8 @@ struct TraceRow {
   Duration arrival;  // since the first request, before time_scale
   std::int32_t prompt_tokens = 0;
   std::int32_t output_tokens = 0;
-  PathId path = kNoPath;  // in Workload::paths
+  std::int32_t max_tokens = 0;  // declared limit of the output; 0: the trace has no such column
+  PathId path = kNoPath;        // in Workload::paths
 };
 
 /// Means over the tasks of a workload.
@@ -86,6 +87,9 @@ struct Workload {
   Duration window{};          // trace: length of a window in simulated time
   double length_error = 0;    // sigma of the lognormal error of predicted output lengths
   MeanTask mean;              // mean_task(), stored because every world needs it
+  // The dispatcher sees max_tokens: generated tasks, and traces with a column for it. Without the
+  // column max_tokens is the hidden output length, as benchmarks replay traces.
+  bool declares_max_tokens = true;
 };
 
 /// The mean over the rows of the trace or, without one, over the tenants by their shares.
@@ -96,6 +100,7 @@ struct TaskSizes {
   std::int32_t prompt_tokens = 0;
   std::int32_t output_tokens = 0;     // hidden from the dispatcher
   std::int32_t predicted_tokens = 0;  // output tokens as predicted to the dispatcher
+  std::int32_t max_tokens = 0;        // declared limit of the output
   PathId path = kNoPath;              // the shared part of the prompt
 };
 
@@ -104,6 +109,7 @@ struct ArrivalCursor {
   Time next;                 // never(): no more arrivals
   std::uint32_t count = 0;   // arrivals before `next`: the workflow number of the next one
   std::uint32_t row = 0;     // trace: row of the next arrival
+  std::uint32_t window = 0;  // trace: the window that the seed of first_arrival() selected
   Time state_end;            // bursty: when the state changes
   std::uint32_t states = 0;  // bursty: number of the current state; odd: a burst
   DrawnAhead<double> gaps;   // exponential deviates

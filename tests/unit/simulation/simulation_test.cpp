@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policies/policy.h"
@@ -38,7 +39,8 @@ TEST(Simulation, LegalNodesAreThoseThatAreUpHaveRoomInTheirWindowAndTakeThePromp
     NodeId to = kNoNode;
     for (std::size_t n = 0; n < view.nodes(); ++n) {
       const bool room = view.in_flight[n] < scenario.dispatch.window;
-      const bool fits = task.prompt_tokens < scenario.kind(node_id(n)).settings.max_model_len;
+      const bool fits =
+          task.prompt_tokens + task.max_tokens <= scenario.kind(node_id(n)).settings.max_model_len;
       ASSERT_EQ(legal[n] != 0, view.up[n] != 0 && room && fits) << n;
       refused += fits ? 0 : 1;
       full += room ? 0 : 1;
@@ -79,6 +81,51 @@ TEST(Simulation, DigestsOfMirroredRoundsOverTwoEqualNodesDiffer) {
     return world.digest();
   };
   EXPECT_NE(digest_of_rounds(0), digest_of_rounds(1));
+}
+
+TEST(Simulation, WorldsThatMoveInAGrowingVectorBehaveAsTheOriginal) {
+  const Scenario scenario = random_scenario(7);
+  const auto rule = make_dispatch("marginal_cost");
+  Simulation original(scenario, Seed{7}, first_come());
+  run_policy(original, *rule, Seed{7});
+  std::vector<Simulation> worlds;
+  for (int i = 0; i < 8; ++i) {
+    Simulation& world = worlds.emplace_back(scenario, Seed{7}, first_come());
+    world.advance();
+    static_cast<void>(world.view());
+  }
+  worlds.shrink_to_fit();
+  Simulation moved = std::move(worlds.front());
+  for (Simulation* world : {&worlds[1], &worlds[7], &moved}) {
+    run_policy(*world, *rule, Seed{7});
+    EXPECT_EQ(world->digest(), original.digest());
+  }
+}
+
+TEST(Simulation, AnImaginedWorldOnATraceKeepsItsWindow) {
+  Scenario scenario = unlike_nodes(100);
+  for (std::int32_t i = 0; i < 1'000; ++i) {
+    // The window of a row shows in its prompt.
+    scenario.workload.trace.push_back({kSecond * i, 100 + i / 100, 10, 0, kNoPath});
+  }
+  scenario.workload.windows = 10;
+  scenario.workload.window = scenario.duration = kSecond * 100;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Simulation world(scenario, Seed{seed}, first_come());
+    Chaos chaos{seed};
+    run_chaos(world, chaos, 20);
+    for (std::uint64_t imagined_by = 100; imagined_by < 105; ++imagined_by) {
+      Simulation imagined = world;
+      imagined.imagine(Seed{imagined_by});
+      int tasks = 0;
+      for (const Decision* d = &imagined.advance(); d->kind != DecisionKind::end;
+           d = &imagined.advance(), ++tasks) {
+        ASSERT_EQ(d->task.prompt_tokens, 100 + static_cast<std::int32_t>(seed));
+        imagined.apply(Action::send(node_id(0)));
+      }
+      ASSERT_GT(tasks, 70);
+    }
+  }
 }
 
 /// What reports show, column by column.
