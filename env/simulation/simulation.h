@@ -1,32 +1,29 @@
 // The world. advance() runs to the next decision and returns it; apply() answers it.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "env/base/check.h"
-#include "env/base/digest.h"
-#include "env/base/piecewise.h"
-#include "env/base/winner_tree.h"
-#include "env/node/node.h"
-#include "env/node/ring.h"
+#include "env/base/units.h"
 #include "env/scenario/scenario.h"
+#include "env/simulation/arrivals.h"
+#include "env/simulation/cost_meter.h"
+#include "env/simulation/decision_desk.h"
+#include "env/simulation/event_queue.h"
+#include "env/simulation/fleet.h"
+#include "env/simulation/fleet_monitor.h"
 #include "env/simulation/observer.h"
-#include "env/simulation/ready_queue.h"
+#include "env/simulation/task_table.h"
 #include "env/view/fleet_view.h"
-#include "env/view/ledger.h"
 #include "env/view/ordering_policy.h"
-#include "env/view/prefix_index.h"
-#include "env/view/report_board.h"
 
 namespace yardmaster {
 
 /// Why the simulation stopped.
 enum class DecisionKind : std::uint8_t {
-  dispatch,  // the head of the ready queue wants a node
+  dispatch,  // the head of the ready queue needs a node
   end,       // nothing more will happen, or `until` of advance was reached
 };
 
@@ -43,45 +40,43 @@ struct Decision {
 struct Action {
   enum class Kind : std::uint8_t { send, hold, reject };
   Kind kind = Kind::send;
-  NodeId node = kNoNode;  // send
-  Time until =
-      Time::never();  // hold: offered again then, or at a new report, a completion or a freed place
+  // Of `send`.
+  NodeId node = kNoNode;
+  // Of `hold`: the task is offered again then, or earlier at a new report, a completion or a freed
+  // place.
+  Time until = Time::never();
 
   static Action send(NodeId node) { return {Kind::send, node, Time::never()}; }
   static Action hold(Time until) { return {Kind::hold, kNoNode, until}; }
   static Action reject() { return {Kind::reject, kNoNode, Time::never()}; }
 };
 
-/// Integrals of what the objective charges. A reward is minus a difference of two of these.
-struct CostIntegral {
-  double unfinished_task_s = 0;  // weight x unfinished, integrated from the start, seconds
-  double discounted_task_s =
-      0;  // the same since the last decision, discounted to that instant by the objective
-  double late_task_s = 0;  // weight x seconds beyond the E2E objective, of tasks that have ended
-  double rejected = 0;     // weight x tasks rejected
-};
-
 /// Counts of a run, all since its start.
 struct RunCounts {
-  std::uint64_t arrived = 0, sent = 0, finished = 0, rejected_too_long = 0, rejected_by_policy = 0,
-                cancelled = 0, retried = 0, failures = 0, events = 0, segments = 0, decisions = 0;
-};
-
-/// State of a node as it is, for results and tests. No policy sees it.
-struct NodeState {
-  bool up = true;
-  std::int32_t running = 0, waiting = 0;
-  double kv_use = 0;
-  NodeCounters counters;
+  std::uint64_t arrived = 0;
+  std::uint64_t sent = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t rejected_too_long = 0;
+  std::uint64_t rejected_by_policy = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t retried = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t events = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t decisions = 0;
 };
 
 /// A world as a value: copying it copies everything, assigning over a used one allocates nothing.
 /// The same (scenario, seed, ordering, actions) give the same bits on every machine.
+///
+/// Its parts own their state and never call upwards. This class owns the order in which things
+/// happen: it takes the next event, passes it to the part that it concerns, and stops where a
+/// decision is needed.
 class Simulation {
  public:
-  /// Borrows the scenario and the ordering of the ready queue; REQUIRES that both outlive it. With
-  /// `unread` the view's columns of reports stay as before the first report, and the run is faster
-  /// by what reports cost.
+  /// Borrows the scenario and the ordering, which sorts the ready queue. With `unread` the view's
+  /// columns of reports stay as before the first report, and the run is faster by what reports
+  /// cost.
   Simulation(const Scenario&, Seed, const OrderingPolicy* ordering, Reporting = Reporting::read);
 
   /// Runs to the next decision, or to the end. Calling it again before apply() returns the same
@@ -95,145 +90,74 @@ class Simulation {
   /// false when it has ended already. REQUIRES that it is not the one being decided.
   bool cancel(TaskSlot, Observer* = nullptr);
 
-  /// What may be known now. Refreshes due reports; never called, it costs nothing.
+  /// What may be known now. Takes and shows the reports that are due; a run that never calls it
+  /// does not pay for it.
   const FleetView& view();
   /// The integrals up to now.
-  [[nodiscard]] CostIntegral cost() const;
-  /// Redraws what has not been revealed (lengths beyond the tokens seen, arrivals, failures), keeps
-  /// the rest.
+  [[nodiscard]] CostIntegral cost() const {
+    return cost_.integral(scenario_->objective.discount_time);
+  }
+  /// Redraws what has not been revealed and keeps the rest. Kept: everything that has happened,
+  /// lengths of tasks as far as tokens have been seen, crashes that have happened (detected or
+  /// not), nodes that are slow now, the window of a trace and its rows to come. Redrawn: the rest
+  /// of each length, given its prediction, up to the task's max_tokens; generated arrivals; times
+  /// of coming crashes, repairs and slow-downs.
   void imagine(Seed);
 
   [[nodiscard]] Time now() const { return now_; }
-  /// Of the facts so far; those of plans that nothing has asked for yet are not in it before
+  /// Of the facts so far. Facts of plans that have not been made yet are missing before
   /// node_state() or the end.
-  [[nodiscard]] std::uint64_t digest() const { return tables_.facts.digest.value(); }
+  [[nodiscard]] std::uint64_t digest() const { return tasks_.facts().digest.value(); }
   [[nodiscard]] RunCounts counts() const;
-  [[nodiscard]] std::uint64_t unfinished() const { return live_; }
+  [[nodiscard]] std::uint64_t unfinished() const { return tasks_.live(); }
   [[nodiscard]] const Scenario& scenario() const { return *scenario_; }
-  /// Brings the node's lazy state up to now, which nothing else can notice.
+  /// Brings the lazy state of the node up to now, which changes nothing that can be seen.
   NodeState node_state(NodeId);
 
  private:
-  struct Health {
-    bool slow = false;
-    Time crash_at = Time::never(), detect_at = Time::never(), repair_at = Time::never(),
-         slow_toggle_at = Time::never();
-    std::uint32_t crashes = 0, toggles = 0;
-    std::vector<TaskSlot> lost;  // sent to it since it crashed, or lost in the crash
-  };
-
-  /// What happens first in an instant.
-  enum class Phase : std::uint8_t { output, health, arrival, offer, plan };
-
-  // Slots of the dispatcher's events: the offer, then tenants.
-  static constexpr std::size_t kOfferSlot = 0;
-  static constexpr std::size_t arrival_slot(std::size_t tenant) { return 1 + tenant; }
-  [[nodiscard]] bool prompts_share() const { return scenario_->workload.paths.runs() > 0; }
-  [[nodiscard]] std::size_t node_count() const { return up_.size(); }
-  [[nodiscard]] NodeContext context(NodeId n) { return {scenario_->kind(n).settings, tables_}; }
-
-  // The loop (simulation.cpp).
+  // The loop.
   void run_until(Time until, Observer* observer);
-  void carry_out(const Action&);
-  [[noreturn]] void tell_how_to_repeat(const InternalFault&) const;
   void handle_node(NodeId n, Phase phase, Observer* observer);
-  void handle_dispatcher(std::size_t slot, Observer* observer);
   void collect_outputs(NodeId n, Observer* observer);
   void make_plans(NodeId n);
-  void arrive(std::size_t tenant, Observer* observer);
-  bool offer();
-  void end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* observer);
-  void send(TaskSlot slot, NodeId n);
-  void returned(TaskSlot slot, NodeId n);
-  TaskSlot new_task();
-  void make_ready(TaskSlot slot);
-  void release_held();
-  void schedule_offer();
-  void offer_at(Time at) {
-    dispatcher_events_.set(kOfferSlot, at, static_cast<std::uint8_t>(Phase::offer));
-  }
-  [[nodiscard]] const WinnerTree& next_events() const {
-    return node_events_.precedes(dispatcher_events_) ? node_events_ : dispatcher_events_;
-  }
-  void schedule_arrival(std::size_t tenant);
-  void collect_kv_events(NodeId);
-  void hear_kv_events(NodeId);
-  void before_change(NodeId n);
-  void reschedule(NodeId n);
-  void refresh_open(NodeId n);
-  [[nodiscard]] bool anybody_takes(TaskSlot slot);
-  [[nodiscard]] std::span<const std::uint8_t> legal() const { return all_fit_ ? open_ : fitting_; }
-  void bind_view();
-  void show_report(NodeId n);
-  void charge_until_now();
-  void charge(Time from, Time until, double weight);
-  [[nodiscard]] TaskView view_of(TaskSlot slot) const;
-  [[nodiscard]] double weight(TaskSlot slot) const;
-  [[nodiscard]] LedgerEntry entry_of(TaskSlot slot) const;
-
-  // What imagine() redraws (imagine.cpp).
-  void redraw_lengths();
-  void redraw_arrivals();
-  void redraw_failures();
-
-  // Failures and slow-downs (health.cpp).
-  void start_health();
-  void find_next_health(NodeId n);
   void handle_health(NodeId n, Observer* observer);
-  void crash(NodeId n);
-  void detect(NodeId n, Observer* observer);
-  void repair(NodeId n);
-  void toggle_slow(NodeId n);
   void retry(TaskSlot slot, Observer* observer);
-  [[nodiscard]] Time draw_after(NodeId n, Purpose purpose, std::uint32_t k, Duration mean) const;
+  void arrive(std::size_t tenant, Observer* observer);
+  void look_at_ready_queue();
+  bool offer();
+  [[noreturn]] void throw_with_place(const InternalFault&) const;
+
+  // What happens to a task.
+  void make_ready(TaskSlot slot);
+  void carry_out(const Action&);
+  void send(TaskSlot slot, NodeId n);
+  void take_back(TaskSlot slot, NodeId n);
+  void end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* observer);
+
+  // What must precede and follow a change of a node.
+  void before_change(NodeId n) { monitor_.before_change(n, now_, fleet_, tasks_.tables()); }
+  void reschedule(NodeId n);
+  void refresh_open(NodeId n) {
+    desk_.set_open(n, monitor_.has_room(n, scenario_->dispatch.window));
+  }
+
+  void redraw_lengths();
 
   const Scenario* scenario_;
   Seed seed_;
   const OrderingPolicy* ordering_;
   Time now_;
-  // What happens next is the first of these two: every request arrives, and among nodes its arrival
-  // would have to climb the whole tree.
-  WinnerTree node_events_, dispatcher_events_;
-  std::vector<Node> nodes_;              // [node]
-  std::vector<Health> health_;           // [node]
-  std::vector<Time> health_due_;         // [node] the first of the times in health_
-  std::vector<std::uint8_t> alive_;      // [node] in truth
-  std::vector<std::uint8_t> up_;         // [node] as the dispatcher knows
-  std::vector<std::int32_t> limits_;     // [node] tokens of prompt and max_tokens that it takes
-  std::vector<ArrivalCursor> arrivals_;  // [tenant]
-  NodeTables tables_;
-  std::vector<TaskSlot> free_slots_;
-  std::uint64_t live_ = 0;
-  std::int32_t longest_limit_ = 0, shortest_limit_ = 0;  // of limits_
-  ReadyQueue ready_;
-  std::vector<std::pair<TaskSlot, Time>> held_;
-  Ledger ledger_;
-  ReportBoard board_;
-  Estimates estimates_;
-  PrefixIndex prefixes_;
-  bool hears_kv_events_ = false;
-  std::vector<Ring<KvEvent>> kv_mail_;  // [node] on their way to the dispatcher
-  std::vector<KvEvent> kv_drained_;     // scratch
+  EventQueue events_;
+  TaskTable tasks_;
+  Arrivals arrivals_;
+  FleetMonitor monitor_;
+  Fleet fleet_;
+  DecisionDesk desk_;
+  CostMeter cost_;
   RunCounts counts_;
   Decision decision_;
   bool deciding_ = false;
-  TaskSlot rejected_ = kNoTask;  // by the last action; its row waits for an observer
-  // [nodes + 2], as Decision::legal. `open_` is kept as nodes go down, come up, fill and empty;
-  // `fitting_` is written for a prompt that is too long for some node, and holds for that decision.
-  std::vector<std::uint8_t> open_, fitting_;
-  std::size_t open_nodes_ = 0;
-  bool all_fit_ = true;  // the decision under way is between all open nodes
-  FleetView view_;
-  // Cost.
-  struct Charge {
-    Time from, until;
-    double weight = 0;  // unfinished in between
-  };
-  Time charged_until_, decided_at_;
-  double unfinished_weight_ = 0;
-  double unfinished_task_ps_ = 0;    // of CostIntegral, as yet in ps
-  CostIntegral cost_;                // but for the first two
-  std::vector<Charge> charges_;      // since the last decision
+  TaskSlot rejected_ = kNoTask;      // by the last action; its row waits for an observer
   std::vector<NodeOutput> outputs_;  // scratch, empty between events
 };
 

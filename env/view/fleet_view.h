@@ -10,6 +10,7 @@
 
 #include "env/base/ids.h"
 #include "env/base/units.h"
+#include "env/view/columns.h"
 #include "env/view/estimates.h"
 #include "env/view/prefix_index.h"
 #include "env/view/task_view.h"
@@ -18,36 +19,25 @@ namespace yardmaster {
 
 /// Columns over nodes. Valid until the next call of a non-const member of the Simulation it came
 /// from.
-struct FleetView {
+struct FleetView : ReportColumns<Shown>, LedgerColumns<Shown> {
+  /// [node] Whether it is up, as far as has been detected.
+  Shown<std::uint8_t> up;
   Time now;
-  NodeId last_sent = kNoNode;  // the node of the last task sent; kNoNode before the first
-  std::int32_t ready = 0;      // tasks in the dispatcher's queue, this one included
-
-  // [node] Reports: the state when the newest report that arrived was taken.
-  std::span<const Time> report_taken;  // never() before the first
-  std::span<const std::int32_t> running, waiting;
-  std::span<const float> kv_use;  // share of KV blocks in use
-  std::span<const std::int64_t>
-      reported_prefill_tokens;  // dynamo, full: prompt tokens not yet computed; else 0
-  std::span<const std::int64_t>
-      reported_context_tokens;  // full: computed tokens of running requests; else 0
-
-  // [node] Ledger: exact, for it is the dispatcher's own.
-  std::span<const std::int32_t> sent_since, returned_since;  // since the newest report was taken
-  std::span<const std::int32_t> in_flight;                   // sent and not ended
-  std::span<const std::int32_t> awaiting_first;              // of these, without a first token yet
-  std::span<const std::int64_t> awaiting_tokens;             // prompt tokens of those
-  std::span<const std::int64_t> prompt_tokens;  // prompt tokens of those with a first token
-  std::span<const std::int64_t>
-      predicted_tokens;  // predicted output tokens of those with a first token
-  std::span<const std::int64_t>
-      first_token_us;  // sum over those of the time of their first token, us
-
-  // [node] Health, as detected.
-  std::span<const std::uint8_t> up;
-
+  /// The node of the last task sent; kNoNode before the first.
+  NodeId last_sent = kNoNode;
+  /// Tasks in the dispatcher's queue, the one being decided included.
+  std::int32_t ready = 0;
   const Estimates* estimates = nullptr;
-  const PrefixIndex* prefixes = nullptr;  // null: the workload does not tell what prompts share
+  /// Null if the workload does not say what prompts share.
+  const PrefixIndex* prefixes = nullptr;
+
+  /// Calls visit(name, a.column, b.column, ...) for each column of the given views.
+  template <class Visit, class... Views>
+  static void for_each_column(const Visit& visit, Views&... views) {
+    ReportColumns<Shown>::for_each(visit, views...);
+    LedgerColumns<Shown>::for_each(visit, views...);
+    visit("up", views.up...);
+  }
 
   [[nodiscard]] std::size_t nodes() const { return up.size(); }
   /// How old the newest report is; the time of the run when there is none.

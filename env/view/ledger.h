@@ -1,4 +1,4 @@
-// The dispatcher's own books: what it sent where, and what has come back. Exact, and its own.
+// The dispatcher's own books: what it sent where, and what has come back.
 #pragma once
 
 #include <cstdint>
@@ -6,64 +6,62 @@
 
 #include "env/base/ids.h"
 #include "env/base/units.h"
+#include "env/view/columns.h"
 
 namespace yardmaster {
 
 /// What the books need to know of a task.
 struct LedgerEntry {
-  std::int32_t prompt_tokens = 0, predicted_tokens = 0;
-  Time first_token = Time::never();  // of this attempt, as seen
+  std::int32_t prompt_tokens = 0;
+  std::int32_t predicted_tokens = 0;
+  /// Of this attempt, as seen; never() before.
+  Time first_token = Time::never();
 };
 
-/// Columns over nodes, as FleetView shows them. A value; written by the simulation.
+/// Columns over nodes, as FleetView shows them, and totals. A value.
 struct Ledger {
-  std::vector<std::int32_t> in_flight, awaiting_first;  // [node]
-  std::vector<std::int64_t> awaiting_tokens, prompt_tokens, predicted_tokens,
-      first_token_us;                                    // [node]
-  std::vector<std::int64_t> sent_total, returned_total;  // [node] since the start
+  LedgerColumns<Kept> columns;
+  /// [node] since the start
+  std::vector<std::int64_t> sent_total;
+  std::vector<std::int64_t> returned_total;
   NodeId last_sent = kNoNode;
 
   Ledger() = default;
-  explicit Ledger(std::size_t nodes)
-      : in_flight(nodes),
-        awaiting_first(nodes),
-        awaiting_tokens(nodes),
-        prompt_tokens(nodes),
-        predicted_tokens(nodes),
-        first_token_us(nodes),
-        sent_total(nodes),
-        returned_total(nodes) {}
+  explicit Ledger(std::size_t nodes) : sent_total(nodes), returned_total(nodes) {
+    LedgerColumns<Kept>::for_each([nodes](const char*, auto& column) { column.resize(nodes); },
+                                  columns);
+  }
 
-  /// A task goes to node `n`.
+  /// A task is sent to node `n`.
   void sent(NodeId n, const LedgerEntry& entry) {
     const std::size_t i = index(n);
-    ++in_flight[i];
-    ++awaiting_first[i];
-    awaiting_tokens[i] += entry.prompt_tokens;
+    ++columns.in_flight[i];
+    ++columns.awaiting_first[i];
+    columns.awaiting_tokens[i] += entry.prompt_tokens;
     ++sent_total[i];
     last_sent = n;
   }
-  /// Its first token passes by; `entry.first_token` is the present.
+  /// Its first token passes the dispatcher now, at `entry.first_token`.
   void first_token(NodeId n, const LedgerEntry& entry) {
     const std::size_t i = index(n);
-    --awaiting_first[i];
-    awaiting_tokens[i] -= entry.prompt_tokens;
-    prompt_tokens[i] += entry.prompt_tokens;
-    predicted_tokens[i] += entry.predicted_tokens;
-    first_token_us[i] += entry.first_token.ps / kPsPerMicrosecond;
+    --columns.awaiting_first[i];
+    columns.awaiting_tokens[i] -= entry.prompt_tokens;
+    columns.prompt_tokens[i] += entry.prompt_tokens;
+    columns.predicted_tokens[i] += entry.predicted_tokens;
+    columns.first_token_us[i] += entry.first_token.ps / kPsPerMicrosecond;
   }
   /// It has ended, failed or been abandoned.
   void returned(NodeId n, const LedgerEntry& entry) {
     const std::size_t i = index(n);
-    --in_flight[i];
+    --columns.in_flight[i];
     ++returned_total[i];
     if (entry.first_token.is_never()) {
-      --awaiting_first[i];
-      awaiting_tokens[i] -= entry.prompt_tokens;
+      --columns.awaiting_first[i];
+      columns.awaiting_tokens[i] -= entry.prompt_tokens;
     } else {
-      prompt_tokens[i] -= entry.prompt_tokens;
-      predicted_tokens[i] -= entry.predicted_tokens;
-      first_token_us[i] -= entry.first_token.ps / kPsPerMicrosecond;
+      columns.prompt_tokens[i] -= entry.prompt_tokens;
+      columns.predicted_tokens[i] -= entry.predicted_tokens;
+      columns.first_token_us[i] -= entry.first_token.ps / kPsPerMicrosecond;
     }
   }
 };

@@ -6,15 +6,7 @@
 namespace yardmaster {
 
 ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reporting)
-    : taken(scenario.nodes(), Time::never()),
-      running(scenario.nodes()),
-      waiting(scenario.nodes()),
-      kv_use(scenario.nodes()),
-      prefill_tokens(scenario.nodes()),
-      context_tokens(scenario.nodes()),
-      sent_since(scenario.nodes()),
-      returned_since(scenario.nodes()),
-      scenario_(&scenario),
+    : scenario_(&scenario),
       seed_(seed),
       reporting_(reporting),
       interval_(scenario.reports.interval),
@@ -25,6 +17,9 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
       clocks_(scenario.nodes()),
       snapshots_(scenario.nodes() * depth_),
       arrived_(scenario.nodes()) {
+  ReportColumns<Kept>::for_each([&](const char*, auto& column) { column.resize(scenario.nodes()); },
+                                columns);
+  columns.report_taken.assign(scenario.nodes(), Time::never());
   for (std::size_t n = 0; n < scenario.nodes(); ++n) {
     const Draw draw{seed, Purpose::report_phase, object_address(static_cast<std::uint32_t>(n), 0)};
     clocks_[n].phase = {
@@ -96,14 +91,15 @@ inline void ReportBoard::show(NodeId n, std::int64_t report, const NodeSettings&
   const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
   const bool full = scenario_->reports.fields == ReportFields::full;
   clocks_[i].shown = report;
-  taken[i] = taken_at(i, report);
-  running[i] = load.running;
-  waiting[i] = load.waiting;
-  kv_use[i] = static_cast<float>(load.used_blocks) / static_cast<float>(settings.usable_blocks);
-  prefill_tokens[i] = dynamo ? load.prefill_tokens : 0;
-  context_tokens[i] = full ? load.context_tokens : 0;
-  sent_since[i] = static_cast<std::int32_t>(sent);
-  returned_since[i] = static_cast<std::int32_t>(returned);
+  columns.report_taken[i] = taken_at(i, report);
+  columns.running[i] = load.running;
+  columns.waiting[i] = load.waiting;
+  columns.kv_use[i] =
+      static_cast<float>(load.used_blocks) / static_cast<float>(settings.usable_blocks);
+  columns.reported_prefill_tokens[i] = dynamo ? load.prefill_tokens : 0;
+  columns.reported_context_tokens[i] = full ? load.context_tokens : 0;
+  columns.sent_since[i] = static_cast<std::int32_t>(sent);
+  columns.returned_since[i] = static_cast<std::int32_t>(returned);
 }
 
 // A report that has arrived and supersedes all before, of a node that has not changed since.

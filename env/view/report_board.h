@@ -8,6 +8,7 @@
 #include "env/base/random.h"
 #include "env/node/node.h"
 #include "env/scenario/scenario.h"
+#include "env/view/columns.h"
 
 namespace yardmaster {
 
@@ -51,13 +52,8 @@ class ReportBoard {
   /// When the next report of any node arrives after `now`, lost ones included.
   [[nodiscard]] Time next_arrival_after(Time now) const;
 
-  // [node] What is shown.
-  std::vector<Time> taken;  // never() before the first
-  std::vector<std::int32_t> running, waiting;
-  std::vector<float> kv_use;
-  std::vector<std::int64_t> prefill_tokens, context_tokens;
-  // Since it was taken: whoever sends counts on.
-  std::vector<std::int32_t> sent_since, returned_since;
+  /// What is shown. Whoever sends or takes back a task counts on in sent_since and returned_since.
+  ReportColumns<Kept> columns;
 
  private:
   struct Snapshot {

@@ -10,8 +10,8 @@
 
 namespace yardmaster {
 
-/// A task as it was submitted. The order of its members fills one cache line. A retry is a new request with the same spec, but for the attempt in
-/// its address.
+/// A task as it was submitted. A retry is a new request with the same spec except for the attempt
+/// in the address. The members fill one cache line.
 struct TaskSpec {
   TaskAddress address;
   /// The declared limit of the output. It decides which nodes are legal.

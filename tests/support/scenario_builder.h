@@ -1,6 +1,7 @@
 // Scenarios built by hand for tests: no YAML, no catalogue.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -137,7 +138,8 @@ inline NodeKind random_kind(Dice& dice) {
 
 inline Tenant random_tenant(Dice& dice, std::int32_t longest) {
   Tenant tenant = poisson_tenant(lognormal_length(dice.pick({20.0, 150.0, 500.0}), 1.2, longest),
-                                 lognormal_length(dice.pick({3.0, 40.0, 200.0}), 1.0, longest));
+                                 lognormal_length(dice.pick({3.0, 40.0, 200.0}), 1.0,
+                                                  std::min(longest, dice.pick({150, 400}))));
   tenant.weight = dice.pick({1.0, 1.0, 3.0});
   tenant.slo.e2e = kSecond * dice.between(0, 8);
   if (dice.one_in(4)) {
