@@ -331,8 +331,7 @@ TEST_F(Traces, FaultsOfTheTraceSayHowToNameAnother) {
   EXPECT_EQ(faults_of(with_node(""), {{"workload.trace", path}}),
             (Lines{"--set workload.trace=" + path + ": workload.trace: " + path +
                        ":1:1: not a trace: expected the header "
-                       "TIMESTAMP,ContextTokens,GeneratedTokens, or an object of "
-                       "JSON in every line",
+                       "TIMESTAMP,ContextTokens,GeneratedTokens, or a JSON object per line",
                    "--set workload.trace=" + path +
                        ": workload.trace: name a trace of yours with --set workload.trace=PATH"}));
 }
