@@ -36,12 +36,12 @@ constexpr std::uint64_t hash_of(const TaskAddress& at) {
 /// The sum of the hashes of all facts. It does not depend on the order in which they are added.
 class Digest {
  public:
-  /// Adds a fact. Where it happened counts for `sent` only: later facts of an attempt happen on the
-  /// node that it was sent to.
+  /// Adds a fact. The node counts for `sent` only, because later facts of an attempt happen on the
+  /// same node.
   void add(Fact fact, const TaskAddress& at, NodeId node, Time when) {
     add(fact, hash_of(at), node, when);
   }
-  /// The same with hash_of(address) at hand.
+  /// As above, given hash_of() of the address.
   void add(Fact fact, std::uint64_t address_hash, NodeId node, Time when) {
     // Odd constants keep kinds and nodes apart.
     constexpr std::uint64_t kKindSpread = 0xD1B54A32D192ED03ULL;

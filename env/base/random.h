@@ -132,8 +132,7 @@ class DrawnAhead {
   std::array<T, math::kLanes> values_{};
 };
 
-/// The address of the k-th event of an object other than a task, such as a node's failure or a
-/// tenant's arrival.
+/// The address of event k of an object other than a task: a node's failure, a tenant's arrival.
 constexpr TaskAddress object_address(std::uint32_t object, std::uint32_t k) {
   return {object, k, 0, 0, 0, 0};
 }

@@ -13,8 +13,7 @@
 
 namespace yardmaster {
 
-/// A flat tournament tree over the times of `slots` slots. Copying it copies one array. Updates
-/// allocate nothing.
+/// A flat tournament tree over slots. Copying it copies one array. Updates allocate nothing.
 class WinnerTree {
  public:
   WinnerTree() = default;

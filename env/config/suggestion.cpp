@@ -18,8 +18,7 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-/// The number of edits (insert, delete, change, swap of neighbours) between two words, ignoring
-/// case.
+/// Edits (insert, delete, change, swap of neighbours) between two words, ignoring case.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) {

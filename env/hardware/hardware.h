@@ -26,8 +26,7 @@ struct GemmSpec {
 
 /// Attention of one layer.
 struct AttentionSpec {
-  // e_kv: share of bandwidth while reading KV of the format. 0: not measured, the format is
-  // refused.
+  // e_kv: share of bandwidth while reading KV. 0: not measured, the format is refused.
   double kv_share_bf16 = 0;
   double kv_share_fp8 = 0;
   double decode_s = 0;              // a0: seconds per layer

@@ -1,6 +1,5 @@
 // Measured step times of one GPU type, model and tensor-parallel degree as tables. They replace the
-// formula where kernels were profiled. `yardmaster calibrate` makes them, and the catalogue stores
-// them.
+// formula where kernels were profiled. `yardmaster calibrate` makes them for the catalogue.
 #pragma once
 
 #include <cstdint>

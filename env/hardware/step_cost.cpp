@@ -39,8 +39,7 @@ struct Formula {
            token * std::max(tokens - g.knee_tokens, 0.0);
   }
 
-  /// Element-wise kernels of one layer: norms over the full hidden width, the rest over one GPU's
-  /// share.
+  /// Element-wise kernels of one layer: norms over the hidden width, the rest over a GPU's share.
   [[nodiscard]] double activations(double tokens) const {
     const double share = gpu.gemm(model.weights).activation_share;
     if (share <= 0) {

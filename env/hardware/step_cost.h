@@ -141,14 +141,12 @@ class StepCost {
   }
   /// The most consecutive steps, each with a full chunk of one long prompt, that grow evenly.
   [[nodiscard]] std::int64_t most_chunk_steps() const { return table_.empty() ? kUnbounded : 1; }
-  /// The difference between consecutive steps of such a run. Unused with tables, where a run is one
-  /// step.
+  /// The difference between consecutive steps of such a run. Unused with tables.
   [[nodiscard]] Duration mixed_growth(const MixedStep& s) const {
     return {s.decodes * mixed_token_.ps +
             2 * static_cast<std::int64_t>(s.chunk_tokens) * s.chunk_tokens * pair_.ps};
   }
-  /// The part of a decode step that is independent of contexts: a table of decode(sequences,
-  /// 0).first.
+  /// The part of a decode step without contexts: decode(sequences, 0).first from a table.
   [[nodiscard]] Duration decode_without_context(std::int32_t sequences) const {
     return decode_without_context_[static_cast<std::size_t>(sequences)];
   }

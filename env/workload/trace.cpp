@@ -104,8 +104,8 @@ std::int64_t days_since_1970(std::int64_t year, std::int64_t month, std::int64_t
   return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719'468;
 }
 
-/// Parses `2023-11-16 18:15:46.6805900`, optionally with `Z` or `+00:00`, or seconds such as
-/// `12.5`.
+/// Parses seconds such as `12.5`, or a time such as `2023-11-16 18:15:46.6805900`, optionally with
+/// `Z` or `+00:00`.
 bool parse_stamp(std::string_view text, Stamp& stamp) {
   std::int64_t year = 0;
   std::int64_t month = 0;

@@ -30,8 +30,7 @@ struct StampedRow {
   TraceRow row;
 };
 
-/// Removes the next line from `text` and returns it without its end. REQUIRES a text that is not
-/// empty.
+/// Removes the next line from `text` and returns it without its end. REQUIRES !text.empty().
 inline std::string_view take_line(std::string_view& text) {
   const std::size_t end = std::min(text.find('\n'), text.size());
   std::string_view line = text.substr(0, end);
