@@ -133,7 +133,7 @@ std::vector<Column<FleetRow>> make_fleet_columns() {
       whole<R>("tensor_parallel", ColumnType::i32, "count", "GPUs of the node",
                [](const R& r) { return std::int64_t{r.kind->tensor_parallel}; }),
       whole<R>("kv_blocks", ColumnType::i32, "blocks", "KV blocks of 16 tokens",
-               [](const R& r) { return std::int64_t{r.kind->settings.usable_blocks}; }),
+               [](const R& r) { return std::int64_t{r.kind->settings.grant.blocks}; }),
       real<R>("capacity_per_s", "1/s", "saturated rate on this workload, alone",
               [](const R& r) { return r.kind->capacity_per_s; }),
   };

@@ -1,16 +1,21 @@
-// What may be done to a node from outside, and what it shows.
+// The operations on a node.
 #include "env/node/node.h"
 
 #include <algorithm>
 #include <cstddef>
 
+#include "env/node/kv.h"
+#include "env/node/requests.h"
+#include "env/node/settle.h"
+#include "env/node/timing.h"
+
 namespace yardmaster {
 
 namespace {
 
-// In a large fleet who ends now was last touched long ago: its cache lines are on their way
-// meanwhile. Measured on 1,024 nodes: 5 % of a run; as much is lost when rows are fetched that are
-// not needed.
+// In a large fleet, the request that ends now was last touched long ago, so its cache lines are
+// fetched early. Measured on 1,024 nodes: 5 % of a run. Fetching rows that are not needed costs as
+// much.
 void fetch(NodeTables& tables, TaskSlot task) {
   const auto* row = reinterpret_cast<const std::byte*>(&tables.requests[index(task)]);
   for (std::size_t offset = 0; offset < sizeof(Request); offset += kCacheLine) {
@@ -19,211 +24,233 @@ void fetch(NodeTables& tables, TaskSlot task) {
   __builtin_prefetch(&tables.links[index(task)], 1);
 }
 
-}  // namespace
-
-void Node::deliver(const NodeContext& context, TaskSlot task, Time at, Time now) {
-  if (plan_point_.time < now) {
-    make_plans(context, now, false);
+// Steps that have ended stand; the one in flight is void.
+void void_step_in_flight(const NodeRef& ref, Time now) {
+  ActiveSegment& segment = ref.node.segment;
+  if (segment.steps == 0) {
+    return;
   }
-  Request& r = context.tables.requests[index(task)];
-  r.state = RequestState::mailbox;
-  r.delivered = at;
-  r.arrival_number = arrivals_++;
-  if (r.spec.stop_token &&
-      r.spec.prompt_tokens + r.spec.output_tokens >= context.settings.max_model_len) {
-    r.spec.stop_token = false;  // that end can be foreseen
-  }
-  mailbox_.insert_sorted({task, at},
-                         [](const Delivery& a, const Delivery& b) { return a.at > b.at; });
-  reschedule(context);
+  const StepBoundary b = segment.first_boundary(now);
+  const bool exact = segment.start <= now && b.at == now;
+  const std::int64_t ended = segment.start > now ? 0 : (exact ? b.steps : b.steps - 1);
+  segment.set_steps(std::min<std::int64_t>(segment.steps, ended), ref.rules.steps_in_flight);
+  close_segment(ref);
 }
 
-void Node::collect(const NodeContext& context, Time now, std::vector<NodeOutput>& out) {
-  if (!by_finish_.empty() && by_finish_.front().step() < step_ + steps_) {
-    fetch(context.tables, by_finish_.front().task());
+// Steps of the segment under way that had begun before a report taken at `at`.
+std::int64_t steps_begun(const ActiveSegment& segment, Time at) {
+  return segment.steps == 0
+             ? 0
+             : std::min<std::int64_t>(segment.steps, segment.first_boundary(at).steps);
+}
+
+}  // namespace
+
+Node::Node(NodeId node, const NodeRules& rules, Grant grant, bool log_kv_events) : id(node) {
+  kv.free_blocks = grant.blocks;
+  if (rules.enable_prefix_caching) {
+    kv.cache = PrefixCache(grant.blocks,
+                           rules.engine.freed_blocks_to_back ? FreedBlocks::all_to_back
+                                                             : FreedBlocks::unhashed_to_front,
+                           log_kv_events);
   }
-  if (plan_point_.time < now) {
-    make_plans(context, now, false);
+}
+
+void NodeRef::deliver(TaskSlot task, Time at, Time now) const {
+  if (node.next.plan_point.time < now) {
+    make_plans(*this, now, false);
   }
-  bool replan = !mailbox_.empty();  // a seat that comes free may let a newcomer in sooner
-  if (steps_ > 0 && context.settings.steps_in_flight == 1 && segment_end_ == now) {
-    close_segment(context);  // without latency an end is seen before the plan of the same instant
+  Request& r = request(task);
+  r.state = RequestState::mailbox;
+  r.delivered = at;
+  r.arrival_number = node.queues.deliveries++;
+  if (r.spec.stop_token && r.spec.prompt_tokens + r.spec.output_tokens >= rules.max_model_len) {
+    r.spec.stop_token = false;  // that end can be foreseen
+  }
+  node.queues.post(task, at);
+  reschedule(*this);
+}
+
+void NodeRef::collect(Time now, std::vector<NodeOutput>& out) const {
+  ActiveSegment& segment = node.segment;
+  const FinishHeap& by_finish = node.batch.by_finish;
+  if (!by_finish.empty() && by_finish.front().step() < segment.step + segment.steps) {
+    fetch(tables, by_finish.front().task());
+  }
+  if (node.next.plan_point.time < now) {
+    make_plans(*this, now, false);
+  }
+  bool replan = !node.queues.mailbox.empty();  // a newcomer may get a seat sooner
+  if (segment.steps > 0 && rules.steps_in_flight == 1 && segment.end == now) {
+    close_segment(*this);  // without latency an end is seen before the plan of the same instant
     replan = true;
   }
-  while (!outputs_.empty() && outputs_.front().at <= now) {
-    const NodeOutput o = outputs_.front();
-    outputs_.pop_front();
-    Request& r = context.tables.requests[index(o.task)];
+  while (!node.outputs.empty() && node.outputs.front().at <= now) {
+    const NodeOutput o = node.outputs.front();
+    node.outputs.pop_front();
     if (o.kind == NodeOutput::Kind::finished) {
-      r.book(Moment::network, o.at);
-      release(context, o.task);
+      request(o.task).book(Moment::network, o.at);
+      release(*this, o.task);
     }
-    if (o.kind != NodeOutput::Kind::first_token && !change_at_.is_never() && !cancels_.empty()) {
-      std::erase_if(cancels_, [&](const Cancel& c) { return c.task == o.task; });
-      find_next_change();
+    if (o.kind != NodeOutput::Kind::first_token && !node.next.change.is_never() &&
+        !node.changes.cancels.empty()) {
+      std::erase_if(node.changes.cancels, [&](const PendingCancel& c) { return c.task == o.task; });
+      node.next.change = node.changes.first();
       replan = true;
     }
     out.push_back(o);
   }
   if (replan) {
-    reschedule(context);
+    reschedule(*this);
   } else {
-    find_next(context, change_at_);
+    find_next(*this, node.next.change);
   }
 }
 
-bool Node::cancel(const NodeContext& context, TaskSlot task, Time now) {
-  catch_up_before(context, now);
-  Request& r = context.tables.requests[index(task)];
+bool NodeRef::cancel(TaskSlot task, Time now) const {
+  catch_up_before(now);
+  Request& r = request(task);
   if (r.cancelled) {
     return false;  // it is on its way out
   }
   bool gone = true;
   if (r.state == RequestState::mailbox) {
-    mailbox_.remove_if([&](const Delivery& d) { return d.task == task; });
+    node.queues.mailbox.remove_if([&](const Delivery& d) { return d.task == task; });
   } else if (r.state == RequestState::waiting) {
-    waiting_.remove_if([&](TaskSlot t) { return t == task; });
-    waiting_tokens_ -= r.spec.prompt_tokens + r.produced;
-    // A preempted one may still have its first token on the way.
-    outputs_.remove_if([&](const NodeOutput& o) {
+    node.queues.remove_waiting(tables.requests, task);
+    // A preempted request may still have its first token on the way.
+    node.outputs.remove_if([&](const NodeOutput& o) {
       if (o.task == task) {
-        forget_output(context, o);
+        forget_output(*this, o);
       }
       return o.task == task;
     });
-    // It may have held up those behind it: they get their chance at the next plan from now on.
-    hear_mailbox(context, now);
-    replan_at_ = now;
+    // It may have held up those behind it, which can be admitted from now on.
+    node.queues.take_arrived(tables.requests, rules.policy, now);
+    node.changes.replan_at = now;
   } else {
     r.cancelled = true;
-    cancels_.push_back({task, now});
+    node.changes.cancels.push_back({task, now});
     gone = false;
   }
-  find_next_change();
-  reschedule(context);
+  node.next.change = node.changes.first();
+  reschedule(*this);
   return gone;
 }
 
-void Node::set_cost_level(const NodeContext& context, std::uint8_t level, Time now) {
-  catch_up_before(context, now);
-  next_cost_level_ = level;
-  cost_change_at_ = now;
-  if (idle_) {
-    cost_level_ = level;
-    cost_change_at_ = Time::never();
+void NodeRef::set_cost_level(std::uint8_t level, Time now) const {
+  catch_up_before(now);
+  node.changes.cost_level = level;
+  node.changes.cost_at = now;
+  if (node.plan.idle) {
+    node.plan.cost_level = level;
+    node.changes.cost_at = Time::never();
   }
-  find_next_change();
-  reschedule(context);
+  node.next.change = node.changes.first();
+  reschedule(*this);
 }
 
-void Node::crash(const NodeContext& context, Time now, std::vector<TaskSlot>& lost) {
-  catch_up_before(context, now);
-  if (steps_ > 0) {
-    // Steps that have ended stand; the one in flight is void.
-    const Boundary b = first_boundary(now);
-    const bool exact = start_ <= now && b.at == now;
-    set_steps(context.settings,
-              std::min<std::int64_t>(steps_, start_ > now ? 0 : (exact ? b.steps : b.steps - 1)));
-    close_segment(context);
-  }
-  const Duration way = context.settings.response_latency;
-  outputs_.remove_if([&](const NodeOutput& o) {
-    const bool is_void = o.at - way > now;
+void NodeRef::crash(Time now, std::vector<TaskSlot>& lost) const {
+  catch_up_before(now);
+  void_step_in_flight(*this, now);
+  const Duration latency = rules.response_latency;
+  node.outputs.remove_if([&](const NodeOutput& o) {
+    const bool is_void = o.at - latency > now;
     if (is_void && o.kind == NodeOutput::Kind::finished &&
-        context.tables.requests[index(o.task)].state == RequestState::outside) {
+        request(o.task).state == RequestState::outside) {
       lost.push_back(o.task);  // it had been preempted with its last token in flight
     }
     if (is_void) {
-      forget_output(context, o);
+      forget_output(*this, o);
     }
     return is_void;
   });
-  for (TaskSlot t = first_running_; t != kNoTask; t = context.tables.links[index(t)].next) {
-    Request& r = context.tables.requests[index(t)];
-    if (r.state != RequestState::leaving || r.last_token - way > now) {
+  for (TaskSlot t = node.batch.first; t != kNoTask; t = after(t)) {
+    Request& r = request(t);
+    if (r.state != RequestState::leaving || r.last_token - latency > now) {
       lost.push_back(t);
     }
     r.state = RequestState::outside;
   }
-  for (std::size_t i = 0; i < waiting_.size(); ++i) {
-    lost.push_back(waiting_[i]);
+  const Queues& queues = node.queues;
+  for (std::size_t i = 0; i < queues.waiting.size(); ++i) {
+    lost.push_back(queues.waiting[i]);
   }
-  for (std::size_t i = 0; i < mailbox_.size(); ++i) {
-    lost.push_back(mailbox_[i].task);
+  for (std::size_t i = 0; i < queues.mailbox.size(); ++i) {
+    lost.push_back(queues.mailbox[i].task);
   }
-  // No token of a lost request is seen any more: it starts again elsewhere.
-  outputs_.remove_if([&](const NodeOutput& o) {
+  // No more tokens of a lost request are seen: it starts again elsewhere.
+  node.outputs.remove_if([&](const NodeOutput& o) {
     const bool is_lost = std::find(lost.begin(), lost.end(), o.task) != lost.end();
     if (is_lost) {
-      forget_output(context, o);
+      forget_output(*this, o);
     }
     return is_lost;
   });
-  Node fresh(id_, context.settings);
-  fresh.outputs_ = outputs_;
-  fresh.counters_ = counters_;
-  fresh.prefill_clock_ = prefill_clock_;
-  fresh.end_ = now;
-  fresh.cost_level_ = fresh.next_cost_level_ = next_cost_level_;
-  cache_.set_time(now);
-  cache_.reset();
-  fresh.cache_ = cache_;  // with what it has to tell
-  *this = fresh;
-  reschedule(context);
+  Node fresh(node.id, rules, grant);
+  fresh.outputs = node.outputs;
+  fresh.counters = node.counters;
+  fresh.plan.end = now;
+  fresh.plan.cost_level = fresh.changes.cost_level = node.changes.cost_level;
+  node.kv.cache.set_time(now);
+  node.kv.cache.reset();
+  fresh.kv.cache = node.kv.cache;  // with the events that are not drained yet
+  node = fresh;
+  reschedule(*this);
 }
 
-NodeLoad Node::load(const NodeContext& context, Time at) const {
-  const NodeSettings& settings = context.settings;
-  const Piecewise<Request>& requests = context.tables.requests;
-  const std::int64_t begun =
-      steps_ == 0 ? 0 : std::min<std::int64_t>(steps_, first_boundary(at).steps);
+NodeLoad NodeRef::load(Time at) const {
+  const RunningBatch& batch = node.batch;
+  const Queues& queues = node.queues;
+  const std::int64_t step = node.segment.step;
+  const std::int64_t begun = steps_begun(node.segment, at);
   NodeLoad load;
-  load.running = running_;
-  load.waiting = static_cast<std::int32_t>(waiting_.size());
-  std::int64_t used = settings.usable_blocks - free_blocks_ + phases_.blocks(step_, begun);
-  // Ended requests whose seats came free with a step that has been planned within the segment.
-  for (std::size_t i = 0; i < leaving_.size(); ++i) {
-    const Leaving& l = leaving_[i];
-    if (l.release_step <= step_ + begun + settings.steps_in_flight - 2) {
+  load.running = batch.running;
+  load.waiting = static_cast<std::int32_t>(queues.waiting.size());
+  std::int64_t used = grant.blocks - node.kv.free_blocks + batch.phases.blocks(step, begun);
+  // Ended requests whose seats came free with a step that was planned within the segment.
+  for (std::size_t i = 0; i < batch.leaving.size(); ++i) {
+    const Leaving& l = batch.leaving[i];
+    if (l.release_step <= step + begun + rules.steps_in_flight - 2) {
       --load.running;
-      used -= blocks_for(requests[index(l.task)].computed);
+      used -= blocks_for(request(l.task).computed);
     }
   }
-  load.prefill_tokens = waiting_tokens_;
-  for (std::size_t i = 0; i < mailbox_.size() && mailbox_[i].at < at; ++i) {
+  load.prefill_tokens = queues.waiting_tokens;
+  for (std::size_t i = 0; i < queues.mailbox.size() && queues.mailbox[i].at < at; ++i) {
     ++load.waiting;
-    load.prefill_tokens += requests[index(mailbox_[i].task)].spec.prompt_tokens;
+    load.prefill_tokens += request(queues.mailbox[i].task).spec.prompt_tokens;
   }
-  if (prefilling_ != kNoTask) {
-    const Request& r = requests[index(prefilling_)];
-    const auto computed = static_cast<std::int32_t>(r.computed + chunk_tokens_ * begun);
+  if (batch.prefilling != kNoTask) {
+    const Request& r = request(batch.prefilling);
+    const auto computed = static_cast<std::int32_t>(r.computed + batch.chunk_tokens * begun);
     used += blocks_for(computed) - blocks_for(r.computed);
-    load.prefill_tokens += r.spec.prompt_tokens + r.produced - computed;
+    load.prefill_tokens += r.known_tokens() - computed;
   }
-  for (TaskSlot t = irregular_ ? first_running_ : kNoTask; t != kNoTask;
-       t = context.tables.links[index(t)].next) {
-    const Request& r = requests[index(t)];
+  for (TaskSlot t = node.plan.needs_literal_plan ? batch.first : kNoTask; t != kNoTask;
+       t = after(t)) {
+    const Request& r = request(t);
     if (r.state == RequestState::prefilling) {
-      load.prefill_tokens += r.spec.prompt_tokens + r.produced - r.computed;
+      load.prefill_tokens += r.known_tokens() - r.computed;
     }
   }
   load.used_blocks = static_cast<std::int32_t>(used);
-  load.context_tokens = decodes_ * (step_ + begun) + offset_sum_;
+  load.context_tokens = batch.context(step + begun);
   return load;
 }
 
-void Node::redraw_lengths(const NodeContext& context, Time now,
-                          const std::vector<std::int32_t>& output_tokens) {
-  catch_up_before(context, now);
-  const int ahead = context.settings.steps_in_flight;
-  if (steps_ > 0) {
+void NodeRef::redraw_lengths(Time now, const std::vector<std::int32_t>& output_tokens) const {
+  catch_up_before(now);
+  ActiveSegment& segment = node.segment;
+  const int ahead = rules.steps_in_flight;
+  if (segment.steps > 0) {
     const std::int64_t planned =
-        std::max<std::int64_t>(first_boundary(now).steps, 2 - ahead) + ahead - 1;
-    set_steps(context.settings, std::min<std::int64_t>(steps_, planned));
+        std::max<std::int64_t>(segment.first_boundary(now).steps, 2 - ahead) + ahead - 1;
+    segment.set_steps(std::min<std::int64_t>(segment.steps, planned), ahead);
   }
-  const std::int64_t first_open = step_ + steps_;  // the first step that is not yet planned
-  for (TaskSlot t = first_running_; t != kNoTask; t = context.tables.links[index(t)].next) {
-    Request& r = context.tables.requests[index(t)];
+  const std::int64_t first_open = segment.step + segment.steps;  // the first unplanned step
+  for (TaskSlot t = node.batch.first; t != kNoTask; t = after(t)) {
+    Request& r = request(t);
     const bool has_end = r.state == RequestState::decoding || r.state == RequestState::joining;
     if (has_end && r.finish_step >= first_open) {
       const std::int64_t moved =
@@ -234,16 +261,18 @@ void Node::redraw_lengths(const NodeContext& context, Time now,
       r.spec.output_tokens = std::max(output_tokens[index(t)], r.produced + 1);
     }
   }
-  for (std::size_t i = 0; i < waiting_.size(); ++i) {
-    Request& r = context.tables.requests[index(waiting_[i])];
-    r.spec.output_tokens = std::max(output_tokens[index(waiting_[i])], r.produced + 1);
+  const Queues& queues = node.queues;
+  for (std::size_t i = 0; i < queues.waiting.size(); ++i) {
+    const TaskSlot task = queues.waiting[i];
+    Request& r = request(task);
+    r.spec.output_tokens = std::max(output_tokens[index(task)], r.produced + 1);
   }
-  for (std::size_t i = 0; i < mailbox_.size(); ++i) {
-    context.tables.requests[index(mailbox_[i].task)].spec.output_tokens =
-        output_tokens[index(mailbox_[i].task)];
+  for (std::size_t i = 0; i < queues.mailbox.size(); ++i) {
+    const TaskSlot task = queues.mailbox[i].task;
+    request(task).spec.output_tokens = output_tokens[index(task)];
   }
-  by_finish_.reset_steps([&](TaskSlot t) { return context.tables.requests[index(t)].finish_step; });
-  reschedule(context);
+  node.batch.by_finish.reset_steps([&](TaskSlot t) { return request(t).finish_step; });
+  reschedule(*this);
 }
 
 }  // namespace yardmaster

@@ -1,4 +1,4 @@
-// A task as a serving node sees it, with the named moments that sum to its latency.
+// A task as a serving node sees it, with the moments that sum to its latency.
 #pragma once
 
 #include <array>
@@ -13,16 +13,16 @@
 
 namespace yardmaster {
 
-/// Where the time of a request went. Every picosecond between arrival and the last token belongs to
-/// exactly one of these (docs/model.md, "Moments").
+/// Where the time of a request went. Every picosecond between its arrival and its last token
+/// belongs to exactly one of these (docs/model.md, "Moments").
 enum class Moment : std::uint8_t {
-  frontend,        // arrival to the dispatcher's sight
+  frontend,        // from the arrival until the dispatcher sees it
   held,            // in the dispatcher's ready queue
   network,         // to the node, and the last token's way back
   queued,          // in the node's waiting queue
   step_in_flight,  // waiting only for steps already planned
-  own_prefill,     // its own prompt being computed
-  others_prefill,  // decoding in steps that also computed others' prompts
+  own_prefill,     // its own prompt is computed
+  others_prefill,  // decoding in steps that also compute other prompts
   decode,          // decoding in steps without prefill
   recomputed,      // from a preemption until the lost KV is back
   rework,          // spent in attempts that failed
@@ -51,49 +51,70 @@ enum class RequestState : std::uint8_t {
 /// Where a task stands with the dispatcher.
 enum class TaskState : std::uint8_t { free, ready, held, sent };
 
-/// The record of a request, the dispatcher's and the node's. Plain data; a node writes all but the
-/// sizes and what is said to be the dispatcher's. What its end touches, after all the steps in
-/// which nobody looked at it, is in its first three cache lines.
+/// The record of a request. The dispatcher writes the spec, the priority and what is marked as the
+/// dispatcher's; the node writes the rest. The first three cache lines hold what the end of the
+/// request touches, because it is not touched in the steps before.
 struct alignas(kCacheLine) Request {
   TaskSpec spec;
+
   // Progress.
-  std::int32_t produced = 0;        // tokens sampled before it was last admitted, or stalled
-  std::int32_t computed = 0;        // prefill tokens computed of the current admission
-  std::int64_t finish_step = 0;     // decoding: the step that samples the last token
-  std::int64_t context_offset = 0;  // decoding: computed tokens before step s = s + offset
+  /// Tokens sampled before it was last admitted, or stalled.
+  std::int32_t produced = 0;
+  /// Tokens computed since it was last admitted, hits included; not kept up while it decodes.
+  std::int32_t computed = 0;
+  /// While it decodes: the step that samples its last token.
+  std::int64_t finish_step = 0;
+  /// While it decodes: it has s + this computed tokens before step s.
+  std::int64_t context_offset = 0;
   RequestState state = RequestState::outside;
-  bool first_token_seen = false, cancelled = false;
-  // With prefix caching, while it runs: whether it will publish blocks that others may have too,
-  // and whether another running request might publish the same ones meanwhile.
-  bool shares = false, rivals = false;
-  TaskState task_state = TaskState::free;  // the dispatcher's
+  bool first_token_seen = false;
+  bool cancelled = false;
+  /// With prefix caching, while it runs: it will publish blocks that other requests may have too.
+  bool publishes_shared = false;
+  /// The same, and another running request might publish the same blocks first.
+  bool publishes_contested = false;
+  /// The dispatcher's.
+  TaskState task_state = TaskState::free;
   std::uint16_t preemptions = 0;
+
   // Timeline.
-  Time mark;               // up to here every picosecond has its moment
-  Duration prefill_clock;  // node's clock of steps with prefill when decoding began
-  // As the client sees them.
+  /// Every picosecond before this is booked under a moment.
+  Time booked_until;
+  /// The node's NodeCounters::busy_with_prefill when it began to decode.
+  Duration prefill_time_before;
+  /// As the client sees them.
   Time first_token = Time::never(), last_token = Time::never();
   Moments moments{};
-  Time first_scheduled = Time::never();  // the node's own time of planning
-  Time delivered;                        // at the node, of this attempt
-  double priority = 0;                   // small: urgent
-  std::uint32_t arrival_number = 0;      // among this node's deliveries
-  HolderId holder = kNoHolder;           // what it holds of the prefix cache
-  // The dispatcher's.
-  NodeId node = kNoNode;          // it was sent there last
-  Time ready;                     // when this attempt came into the dispatcher's queue
+  /// When the node first planned it.
+  Time first_scheduled = Time::never();
+  /// When this attempt arrived at the node.
+  Time delivered;
+  /// Small: urgent.
+  double priority = 0;
+  /// Among the deliveries of its node.
+  std::uint32_t arrival_number = 0;
+  /// What it holds of the prefix cache.
+  HolderId holder = kNoHolder;
 
-  /// Books [mark, until) under `moment`.
+  // The dispatcher's.
+  /// Where it was last sent.
+  NodeId node = kNoNode;
+  /// When this attempt came into the dispatcher's queue.
+  Time ready;
+
+  /// Tokens that must have been computed before the next one is sampled, while it does not decode.
+  [[nodiscard]] std::int32_t known_tokens() const { return spec.prompt_tokens + produced; }
+  /// Books [booked_until, until) under `moment`.
   void book(Moment moment, Time until) {
-    moments[static_cast<std::size_t>(moment)] += until - mark;
-    mark = until;
+    moments[static_cast<std::size_t>(moment)] += until - booked_until;
+    booked_until = until;
   }
 };
 
 static_assert(sizeof(Request) <= 4 * kCacheLine);
 
-/// A request's neighbours in its node's running list, which is in order of admission. They stand
-/// apart from the requests: who leaves writes to his neighbours, which nobody else looks at then.
+/// A request's neighbours in its node's running list. They stand apart from the requests because a
+/// request that leaves writes to its neighbours, whose other data is not needed then.
 struct RunningLink {
   TaskSlot previous = kNoTask, next = kNoTask;
 };

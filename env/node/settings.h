@@ -1,18 +1,17 @@
-// The fixed properties of a serving node: shared by all worlds, never written after loading.
+// How a serving node works: rules that never change, and what it may use.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "env/base/units.h"
-#include "env/hardware/step_cost.h"
+#include "env/hardware/cost_book.h"
 #include "env/node/kv_block.h"
 
 namespace yardmaster {
 
-/// The order of a node's waiting queue, and who is preempted.
+/// The order of a node's waiting queue, and which request is preempted.
 enum class QueuePolicy : std::uint8_t {
   fcfs,     // first come, first served; the newest of the running list is preempted
   priority  // smallest (priority, arrival) first; the largest is preempted
@@ -20,35 +19,66 @@ enum class QueuePolicy : std::uint8_t {
 
 /// Where engine versions differ in what they decide (docs/model.md, "The node").
 struct EngineRules {
-  bool cap_binds_lone_request = false;  // the long-prefill cap counts even for a request alone
-  bool freed_blocks_to_back = false;    // freed blocks without a hash are reused last, not first
-  bool knows_watermark = true;          // the setting exists
+  /// The long-prefill cap also binds a request that is alone on the node.
+  bool cap_binds_lone_request = false;
+  /// Freed blocks without a hash are reused last, not first.
+  bool freed_blocks_to_back = false;
+  /// The setting `watermark` exists.
+  bool knows_watermark = true;
 
   friend bool operator==(const EngineRules&, const EngineRules&) = default;
 };
 
-/// The rules of a vLLM version, such as `0.32.0`; nullopt for one that nobody has read or run:
-/// known are 0.19 (0.19.1 was run) and 0.30 on (0.30.0, 0.31.0, 0.32.0).
+/// The rules of a vLLM version, such as `0.32.0`; nullopt for a version whose rules are not known.
+/// Known are 0.19 (0.19.1 was run) and 0.30 and later (0.30.0, 0.31.0 and 0.32.0 were run).
 [[nodiscard]] std::optional<EngineRules> rules_of_vllm(std::string_view version);
 
-/// Engine settings and step costs of a kind of node.
-struct NodeSettings {
-  std::int32_t max_num_seqs = 256;             // requests in the running list
-  std::int32_t max_num_batched_tokens = 8192;  // token budget of a step; at least max_num_seqs
-  std::int32_t max_model_len = 8192;           // prompt and output; at most usable_blocks * 16
-  std::int32_t usable_blocks = 0;              // KV blocks of 16 tokens
-  std::int32_t steps_in_flight = 2;            // 1: synchronous; 2: asynchronous scheduling
+/// Limits, engine rules and latencies of a kind of node. Constant.
+struct NodeRules {
+  /// Requests in the running list, at most.
+  std::int32_t max_num_seqs = 256;
+  /// Token budget of a step; at least max_num_seqs.
+  std::int32_t max_num_batched_tokens = 8192;
+  /// Tokens of prompt and output together, at most; KV memory holds as many.
+  std::int32_t max_model_len = 8192;
+  /// 1: synchronous scheduling; 2: asynchronous.
+  std::int32_t steps_in_flight = 2;
   QueuePolicy policy = QueuePolicy::fcfs;
-  std::int32_t long_prefill_token_threshold = 0;  // tokens of a chunk, at most; 0: no cap
-  std::int32_t watermark_blocks = 0;   // stay free when a request is admitted beside others
-  bool reserve_full_isl = true;        // admission asks for blocks for the whole sequence
-  bool enable_prefix_caching = false;  // KV blocks of equal prefixes are found again
-  EngineRules rules;
-  // Whether the cost's context also counts a preempted request's recomputed output (its chunks
-  // beyond the prompt), as the recordings' cost does.
+  /// Tokens of a chunk, at most; 0: no cap.
+  std::int32_t long_prefill_token_threshold = 0;
+  /// KV blocks that stay free when a request is admitted beside others.
+  std::int32_t watermark_blocks = 0;
+  /// Admission asks for the blocks of the whole sequence.
+  bool reserve_full_isl = true;
+  /// KV blocks of equal prefixes are found again.
+  bool enable_prefix_caching = false;
+  EngineRules engine;
+  /// The context that a step cost reads also counts the recomputed output of a preempted request,
+  /// which is the part of its chunks beyond the prompt. So does the cost of recordings.
   bool recomputed_output_is_context = false;
-  Duration response_latency{};   // from a token's step end to the dispatcher
-  std::array<StepCost, 2> cost;  // as designed, and slowed down
+  /// From the end of a token's step to the dispatcher.
+  Duration response_latency{};
+};
+
+/// What a node may use. The world grants it, and may change it while it runs.
+struct Grant {
+  /// Cell of the CostBook.
+  std::uint16_t cost = 0;
+  /// KV blocks of 16 tokens.
+  std::int32_t blocks = 0;
+};
+
+/// A kind of node as a scenario sets it up.
+struct NodeSettings {
+  NodeRules rules;
+  CostBook costs;
+  /// What its nodes are granted when a world begins.
+  Grant grant;
+
+  /// The step costs of that grant.
+  [[nodiscard]] const StepCost& cost(std::uint8_t level) const {
+    return costs.at(grant.cost, level);
+  }
 };
 
 }  // namespace yardmaster

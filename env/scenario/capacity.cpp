@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <vector>
 
-#include "env/node/node.h"
+#include "env/node/solo_node.h"
 
 namespace yardmaster {
 
 namespace {
 
-// Requests of the workload one after another, without their times, as far as they fit the node.
+// The requests of the workload that fit the node, one after another, without their times.
 class Requests {
  public:
   Requests(const NodeSettings& settings, const Workload& workload)
@@ -19,12 +19,12 @@ class Requests {
     }
   }
 
-  /// False when none of the next ten thousand fits.
+  /// False if none of the next ten thousand fits.
   bool next(Request& request) {
     constexpr int kTries = 10'000;
     for (int i = 0; i < kTries; ++i, ++count_) {
       const TaskSizes sizes = draw();
-      if (sizes.prompt_tokens + sizes.max_tokens <= settings_.max_model_len) {
+      if (sizes.prompt_tokens + sizes.max_tokens <= settings_.rules.max_model_len) {
         request = Request{};
         request.spec.address = {0, count_++, 0, 0, 0, 0};
         request.spec.prompt_tokens = sizes.prompt_tokens;
@@ -51,7 +51,7 @@ class Requests {
     return task_sizes(cursors_[tenant], workload_, tenant, kSeed);
   }
 
-  static constexpr Seed kSeed{0xCA9AC117};  // any fixed one: capacity belongs to no run
+  static constexpr Seed kSeed{0xCA9AC117};  // any fixed seed: capacity belongs to no run
   const NodeSettings& settings_;
   const Workload& workload_;
   std::vector<ArrivalCursor> cursors_;  // [tenant]
@@ -62,30 +62,24 @@ class Requests {
 }  // namespace
 
 double saturated_rate(const NodeSettings& settings, const Workload& workload) {
-  // As many clients as there are seats and some to queue; each sends its next request when one
-  // ends.
-  const int clients = settings.max_num_seqs + 64;
-  const int warm_up = 2 * clients;  // the burst of the start has dissolved
+  // As many clients as there are seats and some to queue. Each sends its next request when the last
+  // one ends.
+  const int clients = settings.rules.max_num_seqs + 64;
+  const int warm_up = 2 * clients;  // by then the burst of the start has dissolved
   const int measured = std::max(2'000, 4 * clients);
-  NodeTables tables(static_cast<std::size_t>(clients));
-  Piecewise<Request>& requests = tables.requests;
   Requests source(settings, workload);
-  const NodeContext context{settings, tables};
-  Node node(node_id(0), settings);
+  SoloNode node(settings, static_cast<std::size_t>(clients));
   for (int i = 0; i < clients; ++i) {
-    if (!source.next(requests[static_cast<std::size_t>(i)])) {
+    const auto task = static_cast<TaskSlot>(i);
+    if (!source.next(node.request(task))) {
       return 0;
     }
-    node.deliver(context, static_cast<TaskSlot>(i), Time{0});
+    node.deliver(task, Time{0});
   }
-  std::vector<NodeOutput> outputs;
   Time began;
   int finished = 0;
   for (;;) {
-    const Time now = std::min(node.next_output(), node.next_plan());
-    outputs.clear();
-    node.collect(context, now, outputs);
-    for (const NodeOutput& o : outputs) {
+    for (const NodeOutput& o : node.advance()) {
       if (o.kind != NodeOutput::Kind::finished) {
         continue;
       }
@@ -94,11 +88,9 @@ double saturated_rate(const NodeSettings& settings, const Workload& workload) {
       } else if (finished == warm_up + measured) {
         return measured / (o.at - began).seconds();
       }
-      source.next(requests[index(o.task)]);
-      requests[index(o.task)].mark = now;
-      node.deliver(context, o.task, now);
+      source.next(node.request(o.task));
+      node.deliver(o.task, o.at);
     }
-    node.catch_up(context, now);
   }
 }
 

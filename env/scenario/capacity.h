@@ -5,9 +5,9 @@
 
 namespace yardmaster {
 
-/// Requests/s at which one node of this kind finishes work when it is never without: the node is
-/// simulated alone, kept full with requests of the workload's own lengths, after a warm-up.
-/// 0 when no request of the workload fits.
+/// Requests per second that one node of this kind finishes while it always has work: the node is
+/// simulated alone and kept full with requests of the workload's own lengths, after a warm-up.
+/// 0 if no request of the workload fits.
 double saturated_rate(const NodeSettings&, const Workload&);
 
 }  // namespace yardmaster

@@ -38,7 +38,7 @@ void compile_nodes(Draft& draft, yaml::Faults& faults) {
     if (!(kind.capacity_per_s > 0)) {
       faults.add(draft.node_places[k], "nodes[" + std::to_string(k) + "]",
                  "no request of the workload fits (prompt and output may have " +
-                     std::to_string(kind.settings.max_model_len) + " tokens together)");
+                     std::to_string(kind.settings.rules.max_model_len) + " tokens together)");
     }
     scenario.capacity_per_s += kind.count * kind.capacity_per_s;
     for (std::int32_t i = 0; i < kind.count; ++i) {
@@ -207,7 +207,7 @@ Scenario compile(yaml::Node tree, const std::string& path, const std::vector<Ove
   fit_workload(draft, faults);
   throw_if_any(faults);
   for (NodeKind& kind : draft.scenario.kinds) {  // capacity has been found without prefix hits
-    kind.settings.enable_prefix_caching =
+    kind.settings.rules.enable_prefix_caching =
         kind.prefix_caching.value_or(draft.scenario.workload.paths.runs() > 0);
   }
   draft.scenario.resolved = resolved_text(root, draft.scenario, catalogue);
@@ -218,21 +218,20 @@ Scenario compile(yaml::Node tree, const std::string& path, const std::vector<Ove
 
 void compile_kind(NodeKind& kind, const Network& network) {
   NodeSettings& settings = kind.settings;
-  const StepLimits limits{settings.max_num_seqs, settings.max_num_batched_tokens};
+  const StepLimits limits{settings.rules.max_num_seqs, settings.rules.max_num_batched_tokens};
   const auto cost = [&](double slow) {
     return kind.profile.empty()
                ? StepCost(kind.gpu, kind.model, kind.engine, kind.tensor_parallel, limits, slow)
                : StepCost(kind.profile, kind.gpu, kind.model, kind.engine, limits, slow);
   };
-  settings.steps_in_flight = kind.engine.asynchronous ? 2 : 1;
+  settings.rules.steps_in_flight = kind.engine.asynchronous ? 2 : 1;
   // As vLLM rounds it: of all blocks, the null block among them.
-  settings.watermark_blocks =
-      static_cast<std::int32_t>(kind.watermark * static_cast<double>(settings.usable_blocks + 1));
-  settings.response_latency = network.latency;
-  settings.cost[0] = cost(1);
-  settings.cost[1] = kind.slowdowns.between > Duration::zero() && kind.slowdown_factor > 1
-                         ? cost(kind.slowdown_factor)
-                         : settings.cost[0];
+  settings.rules.watermark_blocks =
+      static_cast<std::int32_t>(kind.watermark * static_cast<double>(settings.grant.blocks + 1));
+  settings.rules.response_latency = network.latency;
+  const StepCost normal = cost(1);
+  const bool slows = kind.slowdowns.between > Duration::zero() && kind.slowdown_factor > 1;
+  settings.costs = CostBook(normal, slows ? cost(kind.slowdown_factor) : normal);
   kind.work = work_cost(kind.gpu, kind.model, kind.tensor_parallel);
 }
 

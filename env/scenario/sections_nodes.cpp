@@ -63,21 +63,21 @@ void read_scheduler(Section& s, NodeKind& kind) {
     s.fault("version", "the scheduling rules of vLLM \"" + kind.engine.rules +
                            "\" are not known (expected 0.19, or 0.30 and later)");
   }
-  settings.rules = rules.value_or(EngineRules{});
-  settings.policy = s.choice<QueuePolicy>(
+  settings.rules.engine = rules.value_or(EngineRules{});
+  settings.rules.policy = s.choice<QueuePolicy>(
       {.key = "policy",
        .doc = "`priority`: the smallest key of the dispatcher's `ordering` is admitted first, and "
               "the largest is preempted; `fcfs`: first come, first served.",
        .fallback = "fcfs"},
       {{"fcfs", QueuePolicy::fcfs}, {"priority", QueuePolicy::priority}});
-  settings.long_prefill_token_threshold = s.get<std::int32_t>(
+  settings.rules.long_prefill_token_threshold = s.get<std::int32_t>(
       {.key = "long_prefill_token_threshold",
        .doc = "Tokens of one prompt in a step, at most, so that several are computed side by side; "
               "0: no such limit.",
        .fallback = 0,
        .min = 0,
        .max = 1 << 20});
-  settings.reserve_full_isl = s.get<bool>(
+  settings.rules.reserve_full_isl = s.get<bool>(
       {.key = "reserve_full_isl",
        .doc = "A request is admitted when its whole prompt would fit, not just the first chunk.",
        .fallback = true});
@@ -92,10 +92,10 @@ void read_scheduler(Section& s, NodeKind& kind) {
        .doc = "KV blocks of equal prefixes are found again.",
        .fallback_text = "`true` where the workload's prompts share blocks; elsewhere only a "
                         "preempted request could find its own"});
-  if (kind.watermark > 0 && !settings.rules.knows_watermark) {
+  if (kind.watermark > 0 && !settings.rules.engine.knows_watermark) {
     s.fault("watermark", "not a setting of vLLM " + kind.engine.rules);
   }
-  if (settings.policy == QueuePolicy::priority && !settings.reserve_full_isl) {
+  if (settings.rules.policy == QueuePolicy::priority && !settings.rules.reserve_full_isl) {
     s.fault("reserve_full_isl",
             "must be true with `policy: priority`: else two requests of equal priority may preempt "
             "each other for ever");
@@ -120,13 +120,13 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
                       .fallback_text = "the version's"},
                      {{"async", true}, {"sync", false}});
   NodeSettings& settings = kind.settings;
-  settings.max_num_seqs = s.get<std::int32_t>({.key = "max_num_seqs",
-                                               .doc = "Running requests, at most.",
-                                               .fallback = limits.max_num_seqs,
-                                               .fallback_text = "the version's for this GPU",
-                                               .min = 1,
-                                               .max = 16384});
-  settings.max_num_batched_tokens =
+  settings.rules.max_num_seqs = s.get<std::int32_t>({.key = "max_num_seqs",
+                                                     .doc = "Running requests, at most.",
+                                                     .fallback = limits.max_num_seqs,
+                                                     .fallback_text = "the version's for this GPU",
+                                                     .min = 1,
+                                                     .max = 16384});
+  settings.rules.max_num_batched_tokens =
       s.get<std::int32_t>({.key = "max_num_batched_tokens",
                            .doc = "Token budget of a step; at least `max_num_seqs`.",
                            .fallback = limits.max_num_batched_tokens,
@@ -152,13 +152,13 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
                                     .fallback_text = "what memory leaves beside the weights",
                                     .min = 1,
                                     .max = 1 << 26});
-  if (s.sound() && settings.max_num_batched_tokens < settings.max_num_seqs) {
-    s.fault("max_num_batched_tokens", std::to_string(settings.max_num_batched_tokens) +
+  if (s.sound() && settings.rules.max_num_batched_tokens < settings.rules.max_num_seqs) {
+    s.fault("max_num_batched_tokens", std::to_string(settings.rules.max_num_batched_tokens) +
                                           " is less than max_num_seqs, " +
-                                          std::to_string(settings.max_num_seqs));
+                                          std::to_string(settings.rules.max_num_seqs));
   }
-  kind.engine.max_num_seqs = settings.max_num_seqs;
-  kind.engine.max_num_batched_tokens = settings.max_num_batched_tokens;
+  kind.engine.max_num_seqs = settings.rules.max_num_seqs;
+  kind.engine.max_num_batched_tokens = settings.rules.max_num_batched_tokens;
 }
 
 std::string gib(double bytes) {
@@ -180,9 +180,9 @@ void fit_memory(Section& s, Section& engine, NodeKind& kind,
     return;
   }
   NodeSettings& settings = kind.settings;
-  settings.usable_blocks =
+  settings.grant.blocks =
       kv_blocks.value_or(static_cast<std::int32_t>(std::min<std::int64_t>(fitting, 1 << 26)));
-  const std::int32_t held = settings.usable_blocks * kBlockTokens;
+  const std::int32_t held = settings.grant.blocks * kBlockTokens;
   const std::int32_t longest = std::min(kind.model.max_context_tokens, held);
   if (max_model_len && *max_model_len > longest) {
     engine.fault("max_model_len", std::to_string(*max_model_len) +
@@ -190,7 +190,7 @@ void fit_memory(Section& s, Section& engine, NodeKind& kind,
                                       std::to_string(kind.model.max_context_tokens) +
                                       " tokens and KV memory holds " + std::to_string(held));
   }
-  settings.max_model_len = max_model_len.value_or(longest);
+  settings.rules.max_model_len = max_model_len.value_or(longest);
 }
 
 /// The name that tables show: given, or the GPU's, numbered when it is taken.
@@ -305,7 +305,7 @@ NodeKind read_node(Section& s, Catalogue& catalogue, const std::vector<NodeKind>
         read_engine(e, catalogue, kind, gpu_spec != nullptr, max_model_len, kv_blocks);
         if (s.sound()) {
           fit_memory(s, e, kind, max_model_len, kv_blocks);
-          e.resolve("max_model_len", kind.settings.max_model_len);
+          e.resolve("max_model_len", kind.settings.rules.max_model_len);
         }
       },
       "version");

@@ -7,7 +7,7 @@ DecisionDesk::DecisionDesk(const Scenario& scenario)
       fitting_(scenario.nodes() + 2),
       may_reject_(scenario.dispatch.allow_rejection) {
   for (std::size_t n = 0; n < scenario.nodes(); ++n) {
-    limits_.push_back(scenario.kind(node_id(n)).settings.max_model_len);
+    limits_.push_back(scenario.kind(node_id(n)).settings.rules.max_model_len);
   }
   const auto [shortest, longest] = std::minmax_element(limits_.begin(), limits_.end());
   shortest_limit_ = *shortest;

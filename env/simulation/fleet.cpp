@@ -26,7 +26,8 @@ Fleet::Fleet(const Scenario& scenario, Seed seed, bool log_kv_events)
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
     const NodeId n = node_id(i);
     const NodeKind& kind = scenario.kind(n);
-    nodes_.emplace_back(n, kind.settings, log_kv_events);
+    places_.push_back({scenario.kind_of[i], kind.settings.grant});
+    nodes_.emplace_back(n, kind.settings.rules, kind.settings.grant, log_kv_events);
     if (kind.failures.between > Duration::zero()) {
       health_[i].crash_at =
           draw_after(n, Time{0}, seed, Purpose::failure, 0, kind.failures.between);
@@ -45,21 +46,20 @@ bool Fleet::deliver(NodeId n, TaskSlot slot, Time at, Time now, NodeTables& tabl
     return false;
   }
   tables.requests[index(slot)].book(Moment::network, at);
-  node(n).deliver(context(n, tables), slot, at, now);
+  ref(n, tables).deliver(slot, at, now);
   return true;
 }
 
 bool Fleet::cancel(NodeId n, TaskSlot slot, Time now, NodeTables& tables) {
-  return std::erase(health_[index(n)].lost, slot) > 0 ||
-         node(n).cancel(context(n, tables), slot, now);
+  return std::erase(health_[index(n)].lost, slot) > 0 || ref(n, tables).cancel(slot, now);
 }
 
 NodeState Fleet::state(NodeId n, Time now, NodeTables& tables) {
-  const NodeContext with = context(n, tables);
-  node(n).catch_up_before(with, now);
-  const NodeLoad load = node(n).load(with, now);
+  const NodeRef node = ref(n, tables);
+  node.catch_up_before(now);
+  const NodeLoad load = node.load(now);
   return {alive(n), load.running, load.waiting,
-          static_cast<double>(load.used_blocks) / with.settings.usable_blocks, node(n).counters()};
+          static_cast<double>(load.used_blocks) / node.grant.blocks, node.node.counters};
 }
 
 HealthChange Fleet::due_change(NodeId n, Time now) const {
@@ -98,7 +98,7 @@ std::vector<TaskSlot> Fleet::take_lost(NodeId n) {
 void Fleet::crash(NodeId n, Time now, Seed seed, NodeTables& tables) {
   Health& health = health_[index(n)];
   alive_[index(n)] = 0;
-  node(n).crash(context(n, tables), now, health.lost);
+  ref(n, tables).crash(now, health.lost);
   health.crash_at = Time::never();
   health.detect_at = now + scenario_->dispatch.detection;
   // Repair begins with detection at the earliest, so that every lost task is missed before its node
@@ -121,7 +121,7 @@ void Fleet::toggle_slow(NodeId n, Time now, Seed seed, NodeTables& tables) {
   Health& health = health_[index(n)];
   const Outages& slowdowns = scenario_->kind(n).slowdowns;
   health.slow = !health.slow;
-  node(n).set_cost_level(context(n, tables), health.slow ? 1 : 0, now);
+  ref(n, tables).set_cost_level(health.slow ? 1 : 0, now);
   ++health.toggles;
   health.slow_toggle_at =
       health.slow

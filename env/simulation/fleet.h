@@ -10,6 +10,7 @@
 #include "env/base/units.h"
 #include "env/node/node.h"
 #include "env/scenario/scenario.h"
+#include "env/simulation/place.h"
 
 namespace yardmaster {
 
@@ -40,10 +41,12 @@ class Fleet {
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   /// Whether it is up in truth.
   [[nodiscard]] bool alive(NodeId n) const { return alive_[index(n)] != 0; }
-  Node& node(NodeId n) { return nodes_[index(n)]; }
   [[nodiscard]] const Node& node(NodeId n) const { return nodes_[index(n)]; }
-  [[nodiscard]] NodeContext context(NodeId n, NodeTables& tables) const {
-    return {scenario_->kind(n).settings, tables};
+  /// The node with what it may use, for the operations on it.
+  NodeRef ref(NodeId n, NodeTables& tables) {
+    const Place& place = places_[index(n)];
+    const NodeSettings& settings = scenario_->kinds[place.kind].settings;
+    return {nodes_[index(n)], settings.rules, settings.costs, place.grant, tables};
   }
 
   /// A task is on its way to the node and arrives at `at`. False: the node is down and loses it.
@@ -55,7 +58,7 @@ class Fleet {
   /// Gives the requests on the node new output lengths, [slot] of `output_tokens`.
   void redraw_lengths(NodeId n, Time now, const std::vector<std::int32_t>& output_tokens,
                       NodeTables& tables) {
-    node(n).redraw_lengths(context(n, tables), now, output_tokens);
+    ref(n, tables).redraw_lengths(now, output_tokens);
   }
 
   // Health.
@@ -87,6 +90,7 @@ class Fleet {
   void find_next_change(NodeId);
 
   const Scenario* scenario_;
+  std::vector<Place> places_;        // [node]
   std::vector<Node> nodes_;          // [node]
   std::vector<Health> health_;       // [node]
   std::vector<Time> health_due_;     // [node] the first of the times in health_

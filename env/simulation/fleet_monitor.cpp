@@ -7,7 +7,7 @@ namespace {
 std::vector<std::int32_t> kv_blocks(const Scenario& scenario) {
   std::vector<std::int32_t> blocks;
   for (std::size_t i = 0; i < scenario.nodes(); ++i) {
-    blocks.push_back(scenario.kind(node_id(i)).settings.usable_blocks);
+    blocks.push_back(scenario.kind(node_id(i)).settings.grant.blocks);
   }
   return blocks;
 }
@@ -43,8 +43,8 @@ void FleetMonitor::set_up(NodeId n, bool up) {
 }
 
 void FleetMonitor::take_report(NodeId n, Time now, Fleet& fleet, NodeTables& tables) {
-  board_.snapshot(n, now, fleet.node(n), fleet.context(n, tables), fleet.alive(n),
-                  ledger_.sent_total[index(n)], ledger_.returned_total[index(n)]);
+  board_.snapshot(n, now, fleet.ref(n, tables), fleet.alive(n), ledger_.sent_total[index(n)],
+                  ledger_.returned_total[index(n)]);
   if (reads_kv_events_ && fleet.alive(n)) {
     collect_kv_events(n, fleet, tables);
   }
@@ -52,8 +52,8 @@ void FleetMonitor::take_report(NodeId n, Time now, Fleet& fleet, NodeTables& tab
 
 void FleetMonitor::show_report(NodeId n, Time now, Fleet& fleet, NodeTables& tables) {
   const bool taken =
-      board_.show_newest(n, now, fleet.node(n), fleet.context(n, tables), fleet.alive(n),
-                         ledger_.sent_total[index(n)], ledger_.returned_total[index(n)]);
+      board_.show_newest(n, now, fleet.ref(n, tables), fleet.alive(n), ledger_.sent_total[index(n)],
+                         ledger_.returned_total[index(n)]);
   if (reads_kv_events_) {
     if (taken && fleet.alive(n)) {
       collect_kv_events(n, fleet, tables);
@@ -64,8 +64,8 @@ void FleetMonitor::show_report(NodeId n, Time now, Fleet& fleet, NodeTables& tab
 
 // The events of the plans before the node's last report, whenever these were made.
 void FleetMonitor::collect_kv_events(NodeId n, Fleet& fleet, NodeTables& tables) {
-  Node& node = fleet.node(n);
-  node.catch_up_before(fleet.context(n, tables), board_.last_taken(n));
+  const NodeRef node = fleet.ref(n, tables);
+  node.catch_up_before(board_.last_taken(n));
   node.drain_kv_events(kv_drained_);
   for (const KvEvent& e : kv_drained_) {
     kv_events_[index(n)].push_back(e);

@@ -26,10 +26,11 @@ double tpot_s(Duration ttft, Duration e2e, std::int32_t output_tokens) {
 // Seconds of one request alone in an idle engine.
 double engine_alone_s(const NodeSettings& settings, std::int32_t prompt_tokens,
                       std::int32_t output_tokens) {
-  const StepCost& cost = settings.cost[0];
+  const StepCost& cost = settings.cost(0);
   Duration total{};
   for (std::int32_t before = 0; before < prompt_tokens;) {
-    const std::int32_t chunk = std::min(prompt_tokens - before, settings.max_num_batched_tokens);
+    const std::int32_t chunk =
+        std::min(prompt_tokens - before, settings.rules.max_num_batched_tokens);
     MixedStep step;
     step.chunks = 1;
     step.chunk_tokens = chunk;
@@ -39,7 +40,7 @@ double engine_alone_s(const NodeSettings& settings, std::int32_t prompt_tokens,
     total += cost.mixed(step);
   }
   total += cost.decode_total(1, prompt_tokens, output_tokens - 1);
-  return (total + settings.response_latency).seconds();
+  return (total + settings.rules.response_latency).seconds();
 }
 
 double per(double amount, double of) { return of > 0 ? amount / of : 0.0; }
@@ -58,7 +59,7 @@ double jain_index(std::span<const double> values) {
 double alone_s(const Scenario& scenario, std::int32_t prompt_tokens, std::int32_t output_tokens) {
   double best = kNan;
   for (const NodeKind& kind : scenario.kinds) {
-    if (prompt_tokens + output_tokens <= kind.settings.max_model_len) {
+    if (prompt_tokens + output_tokens <= kind.settings.rules.max_model_len) {
       const double seconds = engine_alone_s(kind.settings, prompt_tokens, output_tokens);
       best = std::isnan(best) ? seconds : std::min(best, seconds);
     }

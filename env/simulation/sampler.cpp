@@ -52,7 +52,7 @@ Utilisation NodeSampler::utilisation(NodeId n, const NodeCounters& before,
   const double flops = kind.work.flops_per_token * tokens + kind.work.flops_per_pair * pairs;
   const double bytes = kind.work.weight_bytes * grown(&NodeCounters::steps) +
                        kind.work.kv_bytes_per_token * context_tokens;
-  const double kv_tokens = static_cast<double>(kind.settings.usable_blocks) * kBlockTokens;
+  const double kv_tokens = static_cast<double>(kind.settings.grant.blocks) * kBlockTokens;
   const auto share = [&](double done, double possible) {
     return possible > 0 ? done / (possible * seconds) : 0.0;
   };

@@ -100,13 +100,13 @@ inline void Simulation::handle_node(NodeId n, Phase phase, Observer* observer) {
 
 void Simulation::make_plans(NodeId n) {
   before_change(n);
-  fleet_.node(n).catch_up(fleet_.context(n, tasks_.tables()), now_);
+  fleet_.ref(n, tasks_.tables()).catch_up(now_);
   reschedule(n);
 }
 
 void Simulation::collect_outputs(NodeId n, Observer* observer) {
   before_change(n);
-  fleet_.node(n).collect(fleet_.context(n, tasks_.tables()), now_, outputs_);
+  fleet_.ref(n, tasks_.tables()).collect(now_, outputs_);
   bool freed = false;
   for (const NodeOutput& o : outputs_) {
     if (o.kind == NodeOutput::Kind::first_token) {
@@ -167,16 +167,16 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
 }
 
 void Simulation::reschedule(NodeId n) {
-  const Node& node = fleet_.node(n);
-  Time at = node.next_output();
+  const Upcoming& next = fleet_.node(n).next;
+  Time at = next.output;
   Phase phase = Phase::output;
   const Time health = fleet_.next_health_change(n);
   if (health < at) {
     at = health;
     phase = Phase::health;
   }
-  if (node.next_plan() < at) {
-    at = node.next_plan();
+  if (next.plan < at) {
+    at = next.plan;
     phase = Phase::plan;
   }
   events_.set_node(n, at, phase);
@@ -363,7 +363,7 @@ const FleetView& Simulation::view() {
 RunCounts Simulation::counts() const {
   RunCounts counts = counts_;
   for (std::size_t i = 0; i < fleet_.size(); ++i) {
-    counts.segments += static_cast<std::uint64_t>(fleet_.node(node_id(i)).counters().segments);
+    counts.segments += static_cast<std::uint64_t>(fleet_.node(node_id(i)).counters.segments);
   }
   return counts;
 }

@@ -29,7 +29,7 @@ TaskSlot TaskTable::create(const TaskSpec& spec, Time now) {
   Request& r = (*this)[slot];
   r = kNewRequest;
   r.spec = spec;
-  r.mark = spec.arrival;
+  r.booked_until = spec.arrival;
   r.ready = now;
   r.book(Moment::frontend, now);
   return slot;
@@ -44,7 +44,7 @@ void TaskTable::start_next_attempt(TaskSlot slot, Time now) {
   next.spec.set_address(address);
   next.preemptions = r.preemptions;
   next.ready = now;
-  next.mark = r.spec.arrival;
+  next.booked_until = r.spec.arrival;
   next.book(Moment::frontend,
             r.spec.arrival + r.moments[static_cast<std::size_t>(Moment::frontend)]);
   next.book(Moment::rework, now);

@@ -44,11 +44,11 @@ Estimates::Estimates(const Scenario& scenario, Seed seed) {
     node.settings = &kind.settings;
     node.seconds_per_ps = factor / static_cast<double>(kPsPerSecond);
     node.context_token =
-        static_cast<double>(kind.settings.cost[0].context_token().ps) * node.seconds_per_ps;
-    node.kv_tokens = static_cast<double>(kind.settings.usable_blocks) * kBlockTokens;
+        static_cast<double>(kind.settings.cost(0).context_token().ps) * node.seconds_per_ps;
+    node.kv_tokens = static_cast<double>(kind.settings.grant.blocks) * kBlockTokens;
     service_rates_.push_back(kind.capacity_per_s / factor);
     node.most_decodes =
-        std::min(kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens - 1);
+        std::min(kind.settings.rules.max_num_seqs, kind.settings.rules.max_num_batched_tokens - 1);
     fit_stall(node);
     nodes_.push_back(node);
   }
@@ -66,27 +66,27 @@ void Estimates::fit_stall(NodeModel& node) const {
 
 double Estimates::step(const NodeModel& node, double sequences, double context) {
   const auto batch = static_cast<std::int32_t>(
-      std::min<double>(std::max(sequences, 0.0), node.settings->max_num_seqs));
-  return static_cast<double>(node.settings->cost[0].decode_without_context(batch).ps) *
+      std::min<double>(std::max(sequences, 0.0), node.settings->rules.max_num_seqs));
+  return static_cast<double>(node.settings->cost(0).decode_without_context(batch).ps) *
              node.seconds_per_ps +
          context * node.context_token;
 }
 
 double Estimates::growth(const NodeModel& node, double sequences) {
-  const double last = std::max(node.settings->max_num_seqs - kGraphSpacing, 1.0);
+  const double last = std::max(node.settings->rules.max_num_seqs - kGraphSpacing, 1.0);
   const double from = std::clamp(sequences, 1.0, last);
   return (step(node, from + kGraphSpacing, 0) - step(node, from, 0)) / kGraphSpacing;
 }
 
 Estimates::Mixed Estimates::mixed(const NodeModel& node, double decodes, double context,
                                   double tokens, double pairs) {
-  const StepCost& cost = node.settings->cost[0];
+  const StepCost& cost = node.settings->cost(0);
   MixedStep step;
   step.decodes = static_cast<std::int32_t>(std::min<double>(decodes, node.most_decodes));
   step.context_tokens = static_cast<std::int64_t>(context);
   step.chunks = 1;
   step.sampled = step.decodes;
-  const std::int32_t room = node.settings->max_num_batched_tokens - step.decodes;
+  const std::int32_t room = node.settings->rules.max_num_batched_tokens - step.decodes;
   std::int64_t left = std::max<std::int64_t>(static_cast<std::int64_t>(tokens), 1);
   std::int64_t ps = 0, full = 0;
   if (left > room) {
@@ -158,7 +158,7 @@ double Estimates::wait(const NodeModel& node, const LoadEstimate& now, std::size
   const double prompts = waiting_prefill(node, now, view.awaiting_first[i], waiting);
   // Requests that must end before this one finds a place and memory.
   const double demand = now.context + waiting + task.prompt_tokens;
-  const double no_place = now.requests + 1 - node.settings->max_num_seqs;
+  const double no_place = now.requests + 1 - node.settings->rules.max_num_seqs;
   const double no_memory =
       demand > node.kv_tokens ? (now.requests + 1) * (1 - node.kv_tokens / demand) : 0;
   const double excess = std::max(no_place, no_memory);
@@ -168,7 +168,7 @@ double Estimates::wait(const NodeModel& node, const LoadEstimate& now, std::size
                               : excess / service_rates_[i];
   }
   // Steps that are planned already: half of one on average, and those that run ahead.
-  return std::max(prompts, places) + (node.settings->steps_in_flight - 0.5) * now.step;
+  return std::max(prompts, places) + (node.settings->rules.steps_in_flight - 0.5) * now.step;
 }
 
 double Estimates::others_lose(const NodeModel& node, const LoadEstimate& now, const Mixed& prefill,

@@ -85,7 +85,7 @@ void ReportBoard::keep_arrived(std::size_t node, std::int64_t report) {
   }
 }
 
-inline void ReportBoard::show(NodeId n, std::int64_t report, const NodeSettings& settings,
+inline void ReportBoard::show(NodeId n, std::int64_t report, std::int32_t kv_blocks,
                               const NodeLoad& load, std::int64_t sent, std::int64_t returned) {
   const std::size_t i = index(n);
   const bool dynamo = scenario_->reports.fields != ReportFields::vllm;
@@ -94,8 +94,7 @@ inline void ReportBoard::show(NodeId n, std::int64_t report, const NodeSettings&
   columns.report_taken[i] = taken_at(i, report);
   columns.running[i] = load.running;
   columns.waiting[i] = load.waiting;
-  columns.kv_use[i] =
-      static_cast<float>(load.used_blocks) / static_cast<float>(settings.usable_blocks);
+  columns.kv_use[i] = static_cast<float>(load.used_blocks) / static_cast<float>(kv_blocks);
   columns.reported_prefill_tokens[i] = dynamo ? load.prefill_tokens : 0;
   columns.reported_context_tokens[i] = full ? load.context_tokens : 0;
   columns.sent_since[i] = static_cast<std::int32_t>(sent);
@@ -103,23 +102,22 @@ inline void ReportBoard::show(NodeId n, std::int64_t report, const NodeSettings&
 }
 
 // A report that has arrived and supersedes all before, of a node that has not changed since.
-inline void ReportBoard::take_and_show(NodeId n, std::int64_t report, Node& node,
-                                       const NodeContext& context) {
+inline void ReportBoard::take_and_show(NodeId n, std::int64_t report, const NodeRef& node) {
   const std::size_t i = index(n);
   const Time at = taken_at(i, report);
-  node.catch_up_before(context, at);
-  show(n, report, context.settings, node.load(context, at), 0, 0);
+  node.catch_up_before(at);
+  show(n, report, node.grant.blocks, node.load(at), 0, 0);
   clocks_[i].last_taken = report;
   due_[i] = at + interval_;
 }
 
-void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& context, bool up,
-                           std::int64_t sent, std::int64_t returned) {
+void ReportBoard::snapshot(NodeId n, Time t, const NodeRef& node, bool up, std::int64_t sent,
+                           std::int64_t returned) {
   const std::size_t i = index(n);
   Clock& clock = clocks_[i];
   const std::int64_t last = last_by(i, t, clock.last_taken + 1);
   if (up && loss_ <= 0 && taken_at(i, last) + delay_ <= t) {
-    take_and_show(n, last, node, context);
+    take_and_show(n, last, node);
     return;
   }
   const std::int64_t arrived = last_by(i, t - delay_, clock.shown);
@@ -132,8 +130,8 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
   for (std::int64_t k = std::max(from, clock.last_taken + 1); k <= last && up; ++k) {
     if (!lost(i, k)) {
       const Time at = taken_at(i, k);
-      node.catch_up_before(context, at);
-      const Snapshot taken_now{k, sent, returned, node.load(context, at)};
+      node.catch_up_before(at);
+      const Snapshot taken_now{k, sent, returned, node.load(at)};
       (k <= arrived ? arrived_[i] : slot(i, k)) = taken_now;
     }
   }
@@ -141,22 +139,22 @@ void ReportBoard::snapshot(NodeId n, Time t, Node& node, const NodeContext& cont
   due_[i] = taken_at(i, last + 1);
 }
 
-bool ReportBoard::show_newest(NodeId n, Time now, Node& node, const NodeContext& context, bool up,
-                              std::int64_t sent, std::int64_t returned) {
+bool ReportBoard::show_newest(NodeId n, Time now, const NodeRef& node, bool up, std::int64_t sent,
+                              std::int64_t returned) {
   const std::size_t i = index(n);
   Clock& clock = clocks_[i];
   const std::int64_t newest = last_by(i, now - delay_, clock.shown + 1);
   const bool takes = newest > clock.last_taken;
   if (takes && up && loss_ <= 0) {
-    take_and_show(n, newest, node, context);  // as mostly
+    take_and_show(n, newest, node);  // as mostly
   } else if (clock.shown < newest) {
     if (takes) {
-      snapshot(n, now, node, context, up, sent, returned);
+      snapshot(n, now, node, up, sent, returned);
     }
     keep_arrived(i, newest);
     const Snapshot& s = arrived_[i];
     if (s.report > clock.shown) {
-      show(n, s.report, context.settings, s.load, sent - s.sent, returned - s.returned);
+      show(n, s.report, node.grant.blocks, s.load, sent - s.sent, returned - s.returned);
     }
   }
   clock.next_arrival = taken_at(i, newest + 1) + delay_;

@@ -29,7 +29,7 @@ class ReportBoard {
   [[nodiscard]] bool due(NodeId n, Time t) const { return due_[index(n)] <= t; }
   /// Takes what reports up to `t` show and somebody may yet read. `node` has not changed since the
   /// first of them; `up` false: it reports nothing. `sent` and `returned`: the ledger's totals.
-  void snapshot(NodeId n, Time t, Node& node, const NodeContext&, bool up, std::int64_t sent,
+  void snapshot(NodeId n, Time t, const NodeRef& node, bool up, std::int64_t sent,
                 std::int64_t returned);
   /// A node of which a newer report than the one shown may have arrived by `now`: `show` it, and
   /// ask again until kNoNode. O(1).
@@ -39,7 +39,7 @@ class ReportBoard {
   }
   /// Shows the newest report that has arrived by `now`, and returns whether any was taken for that.
   /// REQUIRES that `n` is next_stale(now); for the rest see `snapshot`.
-  bool show_newest(NodeId n, Time now, Node& node, const NodeContext&, bool up, std::int64_t sent,
+  bool show_newest(NodeId n, Time now, const NodeRef& node, bool up, std::int64_t sent,
                    std::int64_t returned);
   /// When the newest report that was taken shows its node; and when the first that is taken after
   /// `t` arrives.
@@ -75,9 +75,9 @@ class ReportBoard {
   [[nodiscard]] bool lost(std::size_t node, std::int64_t report) const;
   void find_next_in_turn(Time now);
   void keep_arrived(std::size_t node, std::int64_t report);
-  void show(NodeId n, std::int64_t report, const NodeSettings&, const NodeLoad&,
+  void show(NodeId n, std::int64_t report, std::int32_t kv_blocks, const NodeLoad&,
             std::int64_t sent_since, std::int64_t returned_since);
-  void take_and_show(NodeId n, std::int64_t report, Node& node, const NodeContext&);
+  void take_and_show(NodeId n, std::int64_t report, const NodeRef& node);
   [[nodiscard]] Snapshot& slot(std::size_t node, std::int64_t report) {
     return snapshots_[node * depth_ + (static_cast<std::size_t>(report) & (depth_ - 1))];
   }

@@ -37,11 +37,11 @@ std::vector<TaskRow> run_one_node(const Scenario& scenario, std::uint64_t seed) 
 /// A synchronous node without memory pressure and without latencies around it.
 NodeSettings roomy_settings(std::int32_t max_num_seqs) {
   NodeSettings settings;
-  settings.max_num_seqs = max_num_seqs;
-  settings.max_num_batched_tokens = 8192;
-  settings.max_model_len = 200'000;
-  settings.usable_blocks = 2'000'000;
-  settings.steps_in_flight = 1;
+  settings.rules.max_num_seqs = max_num_seqs;
+  settings.rules.max_num_batched_tokens = 8192;
+  settings.rules.max_model_len = 200'000;
+  settings.grant.blocks = 2'000'000;
+  settings.rules.steps_in_flight = 1;
   return settings;
 }
 

@@ -77,10 +77,10 @@ std::string transcript_of(const Scenario& scenario, Seed seed) {
 
 NodeSettings tiny_settings(std::int32_t usable_blocks) {
   NodeSettings settings;
-  settings.max_num_seqs = 4;
-  settings.max_num_batched_tokens = 32;
-  settings.max_model_len = 64;
-  settings.usable_blocks = usable_blocks;
+  settings.rules.max_num_seqs = 4;
+  settings.rules.max_num_batched_tokens = 32;
+  settings.rules.max_model_len = 64;
+  settings.grant.blocks = usable_blocks;
   return settings;
 }
 

@@ -188,14 +188,14 @@ TEST(Conservation, LittlesLawHoldsWithFailuresHoldsRejectionsAndCancellations) {
 Duration prefill_alone(const NodeSettings& settings, std::int32_t prompt) {
   Duration total;
   for (std::int32_t before = 0; before < prompt;) {
-    const std::int32_t chunk = std::min(prompt - before, settings.max_num_batched_tokens);
+    const std::int32_t chunk = std::min(prompt - before, settings.rules.max_num_batched_tokens);
     MixedStep step;
     step.chunks = 1;
     step.chunk_tokens = chunk;
     step.chunk_pairs = (2LL * before + chunk) * chunk;
     before += chunk;
     step.sampled = before == prompt ? 1 : 0;
-    total += settings.cost[0].mixed(step);
+    total += settings.cost(0).mixed(step);
   }
   return total;
 }
@@ -210,12 +210,12 @@ TEST(Belief, NoFirstTokenComesBeforeItsOwnPrefillAndNoTokenFasterThanTheWeightsA
     const NodeSettings& settings = scenario.kind(row.node).settings;
     const Duration bound = prefill_alone(settings, row.prompt_tokens);
     ASSERT_GE(row.first_token - row.arrival - way, bound) << "workflow " << row.address.workflow;
-    ASSERT_GE(bound, settings.cost[0].weight_read());
+    ASSERT_GE(bound, settings.cost(0).weight_read());
     tightest =
         std::min(tightest, (row.first_token - row.arrival - way).seconds() / bound.seconds());
     if (row.output_tokens > 1) {
       const Duration decode = row.last_token - row.first_token;
-      ASSERT_GE(decode, settings.cost[0].weight_read() * (row.output_tokens - 1));
+      ASSERT_GE(decode, settings.cost(0).weight_read() * (row.output_tokens - 1));
     }
   }
   EXPECT_LT(tightest, 1.05) << "the bound is met by nobody: it says nothing";

@@ -20,8 +20,8 @@ const OrderingPolicy* first_come() { return find_ordering("first_come_first_serv
 /// A node with room for 3,000 tokens beside one with room for 1,000.
 Scenario unequal_limits(std::vector<TraceRow> trace, bool declared) {
   NodeKind large = formula_kind(1), small = formula_kind(1);
-  large.settings.max_model_len = 3'000;
-  small.settings.max_model_len = 1'000;
+  large.settings.rules.max_model_len = 3'000;
+  small.settings.rules.max_model_len = 1'000;
   Scenario scenario = make_scenario(
       {large, small}, {poisson_tenant(fixed_length(1), fixed_length(1))}, 10, kSecond * 60);
   scenario.workload.trace = std::move(trace);

@@ -51,9 +51,9 @@ Scenario conversations(std::uint64_t seed, const std::string& source) {
           path + ", rate: 6 /s}\nreports: {interval: 300 ms, delay: 50 ms, loss: 0.5}\n" +
           "dispatch: {prefix_index: " + source + "}\n",
       YARDMASTER_SOURCE_DIR "/scenarios/test.yaml");
-  scenario.kinds[0].settings.enable_prefix_caching = true;
-  scenario.kinds[0].settings.usable_blocks = 3000;
-  scenario.kinds[0].settings.max_model_len = 32'768;
+  scenario.kinds[0].settings.rules.enable_prefix_caching = true;
+  scenario.kinds[0].settings.grant.blocks = 3000;
+  scenario.kinds[0].settings.rules.max_model_len = 32'768;
   std::filesystem::remove(path);
   return scenario;
 }

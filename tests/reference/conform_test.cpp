@@ -27,24 +27,24 @@ RecordedCase case_of(const Trial& trial) {
   c.id = "own" + std::to_string(trial.seed);
   c.regime = "random";
   NodeSettings& n = c.settings = trial.settings;
-  c.engine = n.rules.freed_blocks_to_back ? "0.19.1" : "0.32.0";
-  n.rules = rules_of_vllm(c.engine).value();
-  n.watermark_blocks = n.rules.knows_watermark ? n.watermark_blocks : 0;
-  n.response_latency = Duration::zero();
-  n.recomputed_output_is_context = true;
+  c.engine = n.rules.engine.freed_blocks_to_back ? "0.19.1" : "0.32.0";
+  n.rules.engine = rules_of_vllm(c.engine).value();
+  n.rules.watermark_blocks = n.rules.engine.knows_watermark ? n.rules.watermark_blocks : 0;
+  n.rules.response_latency = Duration::zero();
+  n.rules.recomputed_output_is_context = true;
   c.step_cost = {1'000'000};
   c.entry_cost = {10'000};
   c.token_cost = {3'000};
   c.context_cost = {7};
-  n.cost.fill(StepCost::affine(c.step_cost, c.entry_cost, c.token_cost, c.context_cost,
-                               {n.max_num_seqs, n.max_num_batched_tokens}));
+  n.costs = CostBook(StepCost::affine(c.step_cost, c.entry_cost, c.token_cost, c.context_cost,
+                                      {n.rules.max_num_seqs, n.rules.max_num_batched_tokens}));
   for (const ScriptEvent& event : trial.script) {
     RecordedRequest request;
     request.arrival = event.arrives;
     request.prompt_tokens = event.prompt_tokens;
     request.output_tokens = event.output_tokens;
     request.priority = event.priority;
-    request.stop_token = event.stop_token && n.steps_in_flight == 2;
+    request.stop_token = event.stop_token && n.rules.steps_in_flight == 2;
     for (const BlockHash block : event.blocks) {
       request.blocks.emplace_back(static_cast<std::int64_t>(block) - 1, 1);
     }
@@ -108,13 +108,13 @@ TEST(Conform, TheNodeAgreesOnEveryStepAndTimeOfOurOwnCases) {
 /// The trial with every other prompt longer than the model takes, which no server lets in but the
 /// engine plans as far as its length limit.
 Trial with_overlong_prompts(Trial trial) {
-  trial.settings.policy = QueuePolicy::fcfs;  // else two may preempt each other for ever
-  trial.settings.reserve_full_isl = true;
+  trial.settings.rules.policy = QueuePolicy::fcfs;  // else two may preempt each other for ever
+  trial.settings.rules.reserve_full_isl = true;
   BlockHash own = 1'000'000;
   for (std::size_t i = 0; i < trial.script.size(); i += 2) {
     ScriptEvent& event = trial.script[i];
     const auto beyond = static_cast<std::int32_t>((trial.seed + i) % 40) - 1;  // from one short on
-    event.prompt_tokens = trial.settings.max_model_len + beyond;
+    event.prompt_tokens = trial.settings.rules.max_model_len + beyond;
     event.output_tokens = 1 + static_cast<std::int32_t>(i % 5);
     while (event.blocks.size() < static_cast<std::size_t>(event.prompt_tokens / kBlockTokens)) {
       event.blocks.push_back(++own);

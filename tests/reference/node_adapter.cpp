@@ -48,14 +48,14 @@ void FastNode::apply(const ScriptEvent& event) {
       cancel(event);
       break;
     case ScriptEvent::Kind::cost_level:
-      node_.set_cost_level(context(), static_cast<std::uint8_t>(event.level), event.at);
+      ref().set_cost_level(static_cast<std::uint8_t>(event.level), event.at);
       break;
   }
 }
 
 void FastNode::drain() {
   for (int rounds = 0;; ++rounds) {
-    const Time next = std::min(node_.next_output(), node_.next_plan());
+    const Time next = std::min(node_.next.output, node_.next.plan);
     if (next.is_never()) {
       return;
     }
@@ -74,26 +74,26 @@ void FastNode::run_until(Time t) {
   if (driving_.eager) {
     run_events(t, true);
   }
-  node_.catch_up_before(context(), t);
+  ref().catch_up_before(t);
   collect(t);
   now_ = t;
   if (driving_.copies && random_() % 4 == 0) {
     const Node copy = node_;
-    node_ = Node(node_id(0), settings_);
+    node_ = Node(node_id(0), settings_.rules, settings_.grant);
     node_ = copy;
   }
 }
 
 void FastNode::run_events(Time t, bool inclusive_outputs) {
   for (;;) {
-    const Time output = node_.next_output(), plan = node_.next_plan();
+    const Time output = node_.next.output, plan = node_.next.plan;
     if (output <= plan && (output < t || (inclusive_outputs && output == t))) {
       collect(std::max(output, now_));  // a cut may have gone past it
-      check(node_.next_output() > output, "an output that collect does not collect");
+      check(node_.next.output > output, "an output that collect does not collect");
       now_ = std::max(now_, output);
     } else if (plan < t) {
-      node_.catch_up(context(), std::max(plan, now_));
-      check(node_.next_plan() > plan, "a plan that catch_up does not make");
+      ref().catch_up(std::max(plan, now_));
+      check(node_.next.plan > plan, "a plan that catch_up does not make");
       now_ = std::max(now_, plan);
     } else {
       return;
@@ -108,27 +108,27 @@ void FastNode::cut(Time before) {
     return;
   }
   std::int64_t span = before.ps - from;
-  const Time next = std::min(node_.next_output(), node_.next_plan());
+  const Time next = std::min(node_.next.output, node_.next.plan);
   if (random_() % 2 == 0 && next.ps > from && next < before) {
     span = std::min(span, 2 * (next.ps - from) + 1);  // near where something happens
   }
   const Time at{from + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(span))};
   switch (random_() % 4) {
     case 0:
-      node_.catch_up_before(context(), at);
+      ref().catch_up_before(at);
       break;
     case 1:
-      node_.catch_up_before(context(), at);
+      ref().catch_up_before(at);
       collect(at);
-      node_.catch_up(context(), at);
+      ref().catch_up(at);
       break;
     case 2:
-      node_.catch_up_before(context(), at);
+      ref().catch_up_before(at);
       collect(at);
       break;
     default:
-      node_.catch_up_before(context(), at);
-      static_cast<void>(node_.load(context(), at));
+      ref().catch_up_before(at);
+      static_cast<void>(ref().load(at));
       break;
   }
   now_ = at;
@@ -136,18 +136,18 @@ void FastNode::cut(Time before) {
 
 void FastNode::collect(Time now) {
   outputs_.clear();
-  node_.collect(context(), now, outputs_);
+  ref().collect(now, outputs_);
   for (const NodeOutput& output : outputs_) {
     check(output.at <= now, "an output from the future");
     check(output_times_.empty() || output_times_.back() <= output.at, "outputs out of order");
     output_times_.push_back(output.at);
     check(slot_of_.contains(id_of(output.task)), "an output of a request that has ended");
     if (output.kind == NodeOutput::Kind::first_token) {
-      facts_[id_of(output.task)].first_token = output.at - settings_.response_latency;
+      facts_[id_of(output.task)].first_token = output.at - settings_.rules.response_latency;
     } else if (output.kind == NodeOutput::Kind::finished) {
-      take_record(output.task, End::finished, output.at - settings_.response_latency);
+      take_record(output.task, End::finished, output.at - settings_.rules.response_latency);
     } else if (output.kind == NodeOutput::Kind::cancelled) {
-      take_record(output.task, End::cancelled, output.at - settings_.response_latency);
+      take_record(output.task, End::cancelled, output.at - settings_.rules.response_latency);
     }
   }
 }
@@ -159,26 +159,26 @@ void FastNode::deliver(const ScriptEvent& event) {
   request.spec.address.workflow = event.id;
   request.spec.prompt_tokens = event.prompt_tokens;
   request.spec.output_tokens =
-      std::min(event.output_tokens, settings_.max_model_len - event.prompt_tokens);
+      std::min(event.output_tokens, settings_.rules.max_model_len - event.prompt_tokens);
   request.spec.stop_token = event.stop_token;
   request.priority = event.priority;
   request.spec.path = event.blocks.empty() ? kNoPath : PathId{event.id};
-  request.mark = event.arrives;
+  request.booked_until = event.arrives;
   slot_of_[event.id] = slot;
   facts_[event.id];
-  node_.deliver(context(), slot, event.arrives);
+  ref().deliver(slot, event.arrives);
 }
 
 void FastNode::cancel(const ScriptEvent& event) {
   const auto found = slot_of_.find(event.id);
-  if (found != slot_of_.end() && node_.cancel(context(), found->second, event.at)) {
+  if (found != slot_of_.end() && ref().cancel(found->second, event.at)) {
     take_record(found->second, End::cancelled, event.at);
   }
 }
 
 void FastNode::crash(Time now) {
   std::vector<TaskSlot> lost;
-  node_.crash(context(), now, lost);
+  ref().crash(now, lost);
   for (const TaskSlot slot : lost) {
     take_record(slot, End::failed, now);
   }

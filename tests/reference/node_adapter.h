@@ -37,7 +37,7 @@ class FastNode : private FactSink {
         paths_(std::move(paths)),
         driving_(driving),
         random_(driving.seed),
-        node_(node_id(0), settings_) {
+        node_(node_id(0), settings_.rules, settings_.grant) {
     tables_.facts.listen(this);
   }
   FastNode(const FastNode&) = delete;
@@ -50,21 +50,21 @@ class FastNode : private FactSink {
 
   [[nodiscard]] const std::map<RequestId, RequestFacts>& facts() const { return facts_; }
   [[nodiscard]] const std::map<RequestId, Request>& records() const { return records_; }
-  [[nodiscard]] Duration response_latency() const { return settings_.response_latency; }
-  [[nodiscard]] const NodeCounters& counters() const { return node_.counters(); }
+  [[nodiscard]] Duration response_latency() const { return settings_.rules.response_latency; }
+  [[nodiscard]] const NodeCounters& counters() const { return node_.counters; }
   /// What a report taken at `at`, not before the present, shows.
   [[nodiscard]] NodeLoad load(Time at) {
     run_until(at);
-    return node_.load(context(), at);
+    return ref().load(at);
   }
   [[nodiscard]] std::uint64_t digest() const { return tables_.facts.digest.value(); }
   [[nodiscard]] const std::vector<Time>& output_times() const { return output_times_; }
 
  private:
-  NodeContext context() {
+  NodeRef ref() {
     tables_.recorder = driving_.recorded ? &recorder_ : nullptr;
     tables_.paths = &paths_;
-    return {settings_, tables_};
+    return {node_, settings_.rules, settings_.costs, settings_.grant, tables_};
   }
   void on_fact(Fact fact, const TaskAddress& at, NodeId, Time when) override;
   void run_until(Time t);

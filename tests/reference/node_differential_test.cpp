@@ -232,9 +232,9 @@ TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUpNorOnItsSegment
         const Time at{before.ps + (event.at - before).ps / kProbes * probe};
         const NodeLoad load = lazy.load(at);
         ASSERT_EQ(show(load), show(busy.load(at))) << "at " << at.ps << "\n" << describe(trial);
-        ASSERT_LE(load.running, trial.settings.max_num_seqs);
+        ASSERT_LE(load.running, trial.settings.rules.max_num_seqs);
         ASSERT_GE(load.used_blocks, 0);
-        ASSERT_LE(load.used_blocks, trial.settings.usable_blocks);
+        ASSERT_LE(load.used_blocks, trial.settings.grant.blocks);
       }
       before = event.at;
       lazy.apply(event);

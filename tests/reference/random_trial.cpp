@@ -12,7 +12,7 @@ namespace {
 /// Costs that collide on a coarse grid of time, are odd enough never to, or come from the formula
 /// or tables.
 StepCost random_cost(Dice& dice, const NodeSettings& n) {
-  const StepLimits limits{n.max_num_seqs, n.max_num_batched_tokens};
+  const StepLimits limits{n.rules.max_num_seqs, n.rules.max_num_batched_tokens};
   if (dice.one_in(4)) {
     const double slow = dice.one_in(2) ? 1.0 : 2.7;
     return limits.max_num_batched_tokens % 2 == 0
@@ -33,34 +33,33 @@ StepCost random_cost(Dice& dice, const NodeSettings& n) {
 
 /// What is not the default of an engine, each now and then.
 void random_rules(Dice& dice, NodeSettings& n) {
-  n.policy = dice.one_in(3) ? QueuePolicy::priority : QueuePolicy::fcfs;
-  n.long_prefill_token_threshold = dice.one_in(3) ? dice.pick({1, 5, 16, 40, 100}) : 0;
-  n.watermark_blocks = dice.one_in(4) ? dice.pick({1, 2, 5}) : 0;
-  n.reserve_full_isl = !dice.one_in(4);
-  n.rules.cap_binds_lone_request = dice.one_in(2);
-  n.recomputed_output_is_context = dice.one_in(2);
-  n.enable_prefix_caching = dice.one_in(2);
-  n.rules.freed_blocks_to_back = dice.one_in(3);
+  n.rules.policy = dice.one_in(3) ? QueuePolicy::priority : QueuePolicy::fcfs;
+  n.rules.long_prefill_token_threshold = dice.one_in(3) ? dice.pick({1, 5, 16, 40, 100}) : 0;
+  n.rules.watermark_blocks = dice.one_in(4) ? dice.pick({1, 2, 5}) : 0;
+  n.rules.reserve_full_isl = !dice.one_in(4);
+  n.rules.engine.cap_binds_lone_request = dice.one_in(2);
+  n.rules.recomputed_output_is_context = dice.one_in(2);
+  n.rules.enable_prefix_caching = dice.one_in(2);
+  n.rules.engine.freed_blocks_to_back = dice.one_in(3);
   // More than memory holds: requests that wait for ever, or with reserve_full_isl off try for ever.
-  if (n.reserve_full_isl && dice.one_in(10)) {
-    n.usable_blocks = std::max(1, n.usable_blocks / 2);
+  if (n.rules.reserve_full_isl && dice.one_in(10)) {
+    n.grant.blocks = std::max(1, n.grant.blocks / 2);
   }
 }
 
 NodeSettings random_settings(Dice& dice) {
   NodeSettings n;
-  n.max_num_seqs = dice.pick({1, 2, 3, 5, 8, 16, 64});
-  n.max_num_batched_tokens = n.max_num_seqs +
-                             dice.pick({0, 1, 3, 16, 40, 100, 256, 1000}) * dice.tokens(0, 1) +
-                             dice.tokens(0, 30);
-  n.max_model_len = dice.pick({20, 33, 64, 100, 160, 300, 1000});
-  n.usable_blocks = blocks_for(n.max_model_len) + dice.pick({0, 0, 1, 2, 5, 20, 500});
-  n.steps_in_flight = dice.tokens(1, 2);
-  n.response_latency = {dice.pick({0, 0, 1000, 1'234'567})};
+  n.rules.max_num_seqs = dice.pick({1, 2, 3, 5, 8, 16, 64});
+  n.rules.max_num_batched_tokens =
+      n.rules.max_num_seqs + dice.pick({0, 1, 3, 16, 40, 100, 256, 1000}) * dice.tokens(0, 1) +
+      dice.tokens(0, 30);
+  n.rules.max_model_len = dice.pick({20, 33, 64, 100, 160, 300, 1000});
+  n.grant.blocks = blocks_for(n.rules.max_model_len) + dice.pick({0, 0, 1, 2, 5, 20, 500});
+  n.rules.steps_in_flight = dice.tokens(1, 2);
+  n.rules.response_latency = {dice.pick({0, 0, 1000, 1'234'567})};
   random_rules(dice, n);
-  for (StepCost& cost : n.cost) {
-    cost = random_cost(dice, n);
-  }
+  const StepCost normal = random_cost(dice, n), slowed = random_cost(dice, n);
+  n.costs = CostBook(normal, slowed);
   return n;
 }
 
@@ -82,8 +81,9 @@ ScriptEvent random_delivery(Dice& dice, const NodeSettings& n, bool decodes_only
                             Time at) {
   ScriptEvent event;
   event.at = event.arrives = at;
-  event.prompt_tokens = decodes_only ? dice.tokens(1, 3) : random_length(dice, n.max_model_len - 1);
-  event.output_tokens = random_length(dice, n.max_model_len - event.prompt_tokens);
+  event.prompt_tokens =
+      decodes_only ? dice.tokens(1, 3) : random_length(dice, n.rules.max_model_len - 1);
+  event.output_tokens = random_length(dice, n.rules.max_model_len - event.prompt_tokens);
   event.stop_token = stops && dice.one_in(2);
   event.priority = dice.tokens(0, 3);
   return event;
@@ -119,7 +119,7 @@ Trial random_trial(std::uint64_t seed, bool mishaps) {
   Trial trial;
   trial.seed = seed;
   NodeSettings& n = trial.settings = random_settings(dice);
-  const Duration step = n.cost[0].decode(1, 20).first;
+  const Duration step = n.cost(0).decode(1, 20).first;
   const bool decodes_only = dice.one_in(5), flights = dice.one_in(3), grid = dice.one_in(3),
              stops = dice.one_in(3);
   const bool crashes = mishaps && dice.one_in(2), cancels = mishaps && dice.one_in(2),
@@ -148,10 +148,10 @@ Trial random_trial(std::uint64_t seed, bool mishaps) {
                    0, std::min<std::int64_t>(5, static_cast<std::int64_t>(sent.size()) - 1)))];
     } else {
       event.id = static_cast<RequestId>(sent.size());
-      if (n.enable_prefix_caching) {
+      if (n.rules.enable_prefix_caching) {
         share_blocks(dice, texts, next_block, event);
       }
-      if (!n.reserve_full_isl) {
+      if (!n.rules.reserve_full_isl) {
         event.priority += event.id / 1000.0;  // of two equals each would evict the other for ever
       }
       sent.push_back(event.id);
@@ -182,18 +182,19 @@ Trial random_trial(std::uint64_t seed, bool mishaps) {
 std::string describe(const Trial& trial) {
   const NodeSettings& n = trial.settings;
   std::ostringstream out;
-  out << "seed " << trial.seed << ": max_num_seqs " << n.max_num_seqs << ", max_num_batched_tokens "
-      << n.max_num_batched_tokens << ", max_model_len " << n.max_model_len << ", usable_blocks "
-      << n.usable_blocks << ", steps_in_flight " << n.steps_in_flight << ", response_latency "
-      << n.response_latency.ps << (n.policy == QueuePolicy::priority ? ", priority" : "")
-      << ", long_prefill_token_threshold " << n.long_prefill_token_threshold
-      << (n.rules.cap_binds_lone_request ? " for a lone one too" : "") << ", watermark "
-      << n.watermark_blocks << (n.enable_prefix_caching ? ", caching" : "")
-      << (n.rules.freed_blocks_to_back ? " to the back" : "")
-      << (n.reserve_full_isl ? "" : ", reserve_full_isl off") << "\n";
-  for (std::size_t i = 0; i < n.cost.size(); ++i) {
-    const Segment one = n.cost[i].decode(1, 0);
-    out << "  cost " << i << ": one decode " << one.first.ps << " + " << one.growth.ps
+  out << "seed " << trial.seed << ": max_num_seqs " << n.rules.max_num_seqs
+      << ", max_num_batched_tokens " << n.rules.max_num_batched_tokens << ", max_model_len "
+      << n.rules.max_model_len << ", usable_blocks " << n.grant.blocks << ", steps_in_flight "
+      << n.rules.steps_in_flight << ", response_latency " << n.rules.response_latency.ps
+      << (n.rules.policy == QueuePolicy::priority ? ", priority" : "")
+      << ", long_prefill_token_threshold " << n.rules.long_prefill_token_threshold
+      << (n.rules.engine.cap_binds_lone_request ? " for a lone one too" : "") << ", watermark "
+      << n.rules.watermark_blocks << (n.rules.enable_prefix_caching ? ", caching" : "")
+      << (n.rules.engine.freed_blocks_to_back ? " to the back" : "")
+      << (n.rules.reserve_full_isl ? "" : ", reserve_full_isl off") << "\n";
+  for (std::uint8_t i = 0; i < kSpeedLevels; ++i) {
+    const Segment one = n.cost(i).decode(1, 0);
+    out << "  cost " << int{i} << ": one decode " << one.first.ps << " + " << one.growth.ps
         << " a token\n";
   }
   constexpr const char* kNames[] = {"crash", "deliver", "cancel", "cost_level"};

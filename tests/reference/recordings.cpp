@@ -102,16 +102,16 @@ Json json_of(const std::vector<TaskSlot>& slots) {
 }
 
 Json settings_json(const NodeSettings& n) {
-  return {{"max_num_batched_tokens", n.max_num_batched_tokens},
-          {"max_num_seqs", n.max_num_seqs},
-          {"usable_blocks", n.usable_blocks},
-          {"enable_prefix_caching", n.enable_prefix_caching},
-          {"policy", n.policy == QueuePolicy::fcfs ? "fcfs" : "priority"},
-          {"long_prefill_token_threshold", n.long_prefill_token_threshold},
-          {"watermark_blocks", n.watermark_blocks},
-          {"reserve_full_isl", n.reserve_full_isl},
-          {"max_model_len", n.max_model_len},
-          {"async", n.steps_in_flight == 2},
+  return {{"max_num_batched_tokens", n.rules.max_num_batched_tokens},
+          {"max_num_seqs", n.rules.max_num_seqs},
+          {"usable_blocks", n.grant.blocks},
+          {"enable_prefix_caching", n.rules.enable_prefix_caching},
+          {"policy", n.rules.policy == QueuePolicy::fcfs ? "fcfs" : "priority"},
+          {"long_prefill_token_threshold", n.rules.long_prefill_token_threshold},
+          {"watermark_blocks", n.rules.watermark_blocks},
+          {"reserve_full_isl", n.rules.reserve_full_isl},
+          {"max_model_len", n.rules.max_model_len},
+          {"async", n.rules.steps_in_flight == 2},
           {"block_size", kBlockTokens}};
 }
 

@@ -15,14 +15,14 @@ Duration compiled_step_time(const NodeSettings& settings, const Step& step) {
     if (entry.chunk) {
       shape.add_chunk(entry.before, entry.tokens);
       shape.context_tokens +=
-          settings.recomputed_output_is_context && entry.past_prompt ? entry.before : 0;
+          settings.rules.recomputed_output_is_context && entry.past_prompt ? entry.before : 0;
     } else {
       ++shape.decodes;
       shape.context_tokens += entry.before;
       longest = std::max<std::int64_t>(longest, entry.before);
     }
   }
-  const StepCost& cost = settings.cost[static_cast<std::size_t>(step.level)];
+  const StepCost& cost = settings.cost(static_cast<std::uint8_t>(step.level));
   return shape.chunks > 0
              ? cost.mixed(shape)
              : cost.decode_run(shape.decodes, shape.context_tokens, longest).segment.first;
@@ -142,7 +142,7 @@ void SlowNode::deliver_token(const Entry& entry, Time when) {
     facts.first_token = when;
   }
   facts.last_token = when;
-  if (live.tokens - live.prompt >= live.output || live.tokens >= settings_.max_model_len) {
+  if (live.tokens - live.prompt >= live.output || live.tokens >= settings_.rules.max_model_len) {
     end(entry.id, End::finished, when);
   }
 }
@@ -161,7 +161,7 @@ void SlowNode::plan(Time now) {
     if (!empty) {
       device_free_ = step.start + step.lasts;
       in_flight_.push_back(steps_.size() - 1);
-      if (static_cast<std::int32_t>(in_flight_.size()) >= settings_.steps_in_flight) {
+      if (static_cast<std::int32_t>(in_flight_.size()) >= settings_.rules.steps_in_flight) {
         break;
       }
     } else if (!in_flight_.empty() || !preempted) {
@@ -196,7 +196,7 @@ void SlowNode::take_in(Time now) {
 Step SlowNode::schedule(Time now) {
   Step step;
   step.planned = now;
-  std::int32_t budget = settings_.max_num_batched_tokens;
+  std::int32_t budget = settings_.rules.max_num_batched_tokens;
   cap_ = chunk_cap();
   serve_running(step, budget);
   if (step.preempted.empty()) {
@@ -227,8 +227,9 @@ void SlowNode::serve_running(Step& step, std::int32_t& budget) {
     const bool last_token_on_its_way =
         live.placeholders > 0 && !live.stop_token &&
         live.computed + 2 - live.placeholders >= live.prompt + live.output;
-    const std::int32_t tokens = std::min({live.tokens + live.placeholders - live.computed, cap_,
-                                          budget, settings_.max_model_len - 1 - live.computed});
+    const std::int32_t tokens =
+        std::min({live.tokens + live.placeholders - live.computed, cap_, budget,
+                  settings_.rules.max_model_len - 1 - live.computed});
     if (last_token_on_its_way || tokens <= 0) {
       continue;
     }
@@ -255,16 +256,16 @@ bool SlowNode::make_room(RequestId id, std::int32_t tokens, Step& step, std::int
 }
 
 std::int32_t SlowNode::chunk_cap() const {
-  const std::int32_t threshold = settings_.long_prefill_token_threshold;
+  const std::int32_t threshold = settings_.rules.long_prefill_token_threshold;
   const bool alone = running_.size() + waiting_.size() <= 1;
-  if (threshold == 0 || (alone && !settings_.rules.cap_binds_lone_request)) {
+  if (threshold == 0 || (alone && !settings_.rules.engine.cap_binds_lone_request)) {
     return std::numeric_limits<std::int32_t>::max();
   }
   return threshold;
 }
 
 RequestId SlowNode::next_victim() const {
-  if (settings_.policy == QueuePolicy::fcfs) {
+  if (settings_.rules.policy == QueuePolicy::fcfs) {
     return running_.back();
   }
   return *std::max_element(running_.begin(), running_.end(), [&](RequestId a, RequestId b) {
@@ -274,7 +275,7 @@ RequestId SlowNode::next_victim() const {
 }
 
 RequestId SlowNode::next_to_admit() const {
-  if (settings_.policy == QueuePolicy::fcfs) {
+  if (settings_.rules.policy == QueuePolicy::fcfs) {
     return waiting_.front();
   }
   return *std::min_element(waiting_.begin(), waiting_.end(), [&](RequestId a, RequestId b) {
@@ -306,20 +307,20 @@ void SlowNode::preempt(RequestId victim, Step& step, std::int32_t& budget) {
 
 void SlowNode::admit(Step& step, std::int32_t& budget) {
   while (budget > 0 && !waiting_.empty() &&
-         static_cast<std::int32_t>(running_.size()) < settings_.max_num_seqs) {
+         static_cast<std::int32_t>(running_.size()) < settings_.rules.max_num_seqs) {
     const RequestId id = next_to_admit();
     Live& live = live_[id];
-    const PrefixHit hit = settings_.enable_prefix_caching
+    const PrefixHit hit = settings_.rules.enable_prefix_caching
                               ? pool_.lookup(live.hashes, (live.tokens - 1) / kBlockTokens)
                               : PrefixHit{};
     const std::int32_t found = hit.blocks * kBlockTokens;
     const std::int32_t tokens = std::min({live.tokens - found, cap_, budget});
-    const std::int32_t whole = std::min(live.tokens, settings_.max_model_len);
-    const std::int32_t kept = (running_.empty() ? 0 : settings_.watermark_blocks) + hit.idle;
+    const std::int32_t whole = std::min(live.tokens, settings_.rules.max_model_len);
+    const std::int32_t kept = (running_.empty() ? 0 : settings_.rules.watermark_blocks) + hit.idle;
     const auto fits = [&](std::int32_t total) {
       return blocks_for(total) - hit.blocks + kept <= pool_.free_blocks();
     };
-    if (!fits(found + tokens) || (settings_.reserve_full_isl && !fits(whole))) {
+    if (!fits(found + tokens) || (settings_.rules.reserve_full_isl && !fits(whole))) {
       return;
     }
     live.holder = pool_.admit(live.hashes, hit.blocks);
@@ -366,7 +367,7 @@ void SlowNode::release(RequestId id) {
 
 void SlowNode::publish(RequestId id, std::int32_t tokens) {
   const Live& live = live_.at(id);
-  if (settings_.enable_prefix_caching && live.holds) {
+  if (settings_.rules.enable_prefix_caching && live.holds) {
     pool_.publish(live.holder, tokens / kBlockTokens);
   }
 }
@@ -426,7 +427,7 @@ void SlowNode::cancel(RequestId id, Time when) {
 
 // A first token whose answer is still on its way: nobody has seen it yet, and nobody will.
 void SlowNode::forget_unseen(RequestId id, Time when) {
-  if (facts_[id].first_token + settings_.response_latency > when) {
+  if (facts_[id].first_token + settings_.rules.response_latency > when) {
     facts_[id].first_token = Time::never();
   }
 }

@@ -39,7 +39,7 @@ struct ScriptEvent {
   bool stop_token = false;         // deliver: its end cannot be foreseen
   double priority = 0;             // deliver
   std::vector<BlockHash> blocks;   // deliver: what the full blocks of prompt and output are
-  std::int32_t level = 0;          // cost_level: index into NodeSettings::cost
+  std::int32_t level = 0;          // cost_level: speed level of CostBook
 };
 
 /// How a request ended, as far as the node knows.
@@ -91,9 +91,9 @@ class SlowNode {
   explicit SlowNode(const NodeSettings& settings, StepTime step_time = compiled_step_time)
       : settings_(settings),
         step_time_(std::move(step_time)),
-        pool_(settings.usable_blocks, settings.rules.freed_blocks_to_back
-                                          ? FreedBlocks::all_to_back
-                                          : FreedBlocks::unhashed_to_front) {}
+        pool_(settings.grant.blocks, settings.rules.engine.freed_blocks_to_back
+                                         ? FreedBlocks::all_to_back
+                                         : FreedBlocks::unhashed_to_front) {}
 
   /// Runs to the event's instant and lets it happen: after what completes then, before the node
   /// plans.

@@ -58,7 +58,7 @@ inline void check_instant(Simulation& world, Time& last) {
     ASSERT_GE(state.kv_use, 0);
     ASSERT_LE(state.kv_use, 1) << "more KV blocks than there are";
     ASSERT_GE(state.running, 0);
-    ASSERT_LE(state.running, settings.max_num_seqs);
+    ASSERT_LE(state.running, settings.rules.max_num_seqs);
     ASSERT_GE(view.in_flight[i], 0);
     ASSERT_LE(view.in_flight[i], s.dispatch.window);
     ASSERT_GE(view.awaiting_first[i], 0);
@@ -67,7 +67,7 @@ inline void check_instant(Simulation& world, Time& last) {
     ASSERT_GE(view.prompt_tokens[i], 0);
     ASSERT_GE(view.kv_use[i], 0);
     ASSERT_LE(view.kv_use[i], 1);
-    ASSERT_LE(view.running[i], settings.max_num_seqs);
+    ASSERT_LE(view.running[i], settings.rules.max_num_seqs);
     ASSERT_TRUE(view.report_taken[i].is_never() ||
                 view.report_taken[i] + s.reports.delay <= world.now())
         << "a report from the future";

@@ -27,13 +27,14 @@ inline NodeKind formula_kind(std::int32_t count, std::int32_t usable_blocks = 40
   kind.gpu = specimens::gpu();
   kind.model = specimens::model();
   kind.engine = specimens::engine();
-  kind.settings.max_num_seqs = 64;
-  kind.settings.max_num_batched_tokens = 2048;
-  kind.settings.max_model_len = std::min(8192, usable_blocks * kBlockTokens);
-  kind.settings.usable_blocks = usable_blocks;
-  const StepLimits limits{kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens};
-  kind.settings.cost[0] = StepCost(kind.gpu, kind.model, kind.engine, 1, limits);
-  kind.settings.cost[1] = StepCost(kind.gpu, kind.model, kind.engine, 1, limits, slow);
+  kind.settings.rules.max_num_seqs = 64;
+  kind.settings.rules.max_num_batched_tokens = 2048;
+  kind.settings.rules.max_model_len = std::min(8192, usable_blocks * kBlockTokens);
+  kind.settings.grant.blocks = usable_blocks;
+  const StepLimits limits{kind.settings.rules.max_num_seqs,
+                          kind.settings.rules.max_num_batched_tokens};
+  kind.settings.costs = CostBook(StepCost(kind.gpu, kind.model, kind.engine, 1, limits),
+                                 StepCost(kind.gpu, kind.model, kind.engine, 1, limits, slow));
   kind.slowdown_factor = slow;
   kind.work = work_cost(kind.gpu, kind.model, 1);
   return kind;
@@ -46,9 +47,11 @@ inline NodeKind affine_kind(std::int32_t count, NodeSettings settings, Duration 
   NodeKind kind = formula_kind(count);
   kind.name = "affine";
   kind.settings = std::move(settings);
-  const StepLimits limits{kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens};
-  kind.settings.cost[0] = StepCost::affine(step, entry, token, context, limits);
-  kind.settings.cost[1] = StepCost::affine(step * 2, entry * 2, token * 2, context * 2, limits);
+  const StepLimits limits{kind.settings.rules.max_num_seqs,
+                          kind.settings.rules.max_num_batched_tokens};
+  kind.settings.costs =
+      CostBook(StepCost::affine(step, entry, token, context, limits),
+               StepCost::affine(step * 2, entry * 2, token * 2, context * 2, limits));
   return kind;
 }
 
@@ -91,7 +94,7 @@ inline Scenario make_scenario(std::vector<NodeKind> kinds, std::vector<Tenant> t
   s.objective.discount_time = kSecond * 10;
   s.objective.reject_penalty = kSecond * 60;
   for (std::size_t k = 0; k < kinds.size(); ++k) {
-    kinds[k].settings.response_latency = s.network.latency;
+    kinds[k].settings.rules.response_latency = s.network.latency;
     s.kind_of.insert(s.kind_of.end(), static_cast<std::size_t>(kinds[k].count),
                      static_cast<std::uint32_t>(k));
   }
@@ -112,7 +115,7 @@ inline void add_capacity(Scenario& s) {
 inline void remove_latencies(Scenario& s) {
   s.network = {};
   for (NodeKind& kind : s.kinds) {
-    kind.settings.response_latency = {};
+    kind.settings.rules.response_latency = {};
   }
 }
 
@@ -121,12 +124,12 @@ namespace detail {
 inline NodeKind random_kind(Dice& dice) {
   NodeKind kind =
       formula_kind(dice.tokens(1, 3), dice.pick({40, 100, 400, 4000}), 1.0 + 3 * dice.share());
-  kind.settings.max_num_seqs = dice.pick({1, 3, 16, 64});
-  kind.settings.max_num_batched_tokens = dice.pick({64, 256, 2048});
+  kind.settings.rules.max_num_seqs = dice.pick({1, 3, 16, 64});
+  kind.settings.rules.max_num_batched_tokens = dice.pick({64, 256, 2048});
   if (dice.one_in(3)) {  // many things in the same instant
     kind = affine_kind(kind.count, kind.settings, kMillisecond * 10, {}, {}, {});
   }
-  kind.settings.steps_in_flight = dice.tokens(1, 2);
+  kind.settings.rules.steps_in_flight = dice.tokens(1, 2);
   if (dice.one_in(2)) {
     kind.failures = {kSecond * dice.between(2, 30), kSecond * dice.between(1, 5)};
   }

@@ -10,7 +10,7 @@
 #include "env/base/check.h"
 #include "env/base/random.h"
 #include "env/base/statistics.h"
-#include "env/node/node.h"
+#include "env/node/solo_node.h"
 #include "tools/command.h"
 #include "tools/shipped_catalogue.h"
 #include "tools/validation/csv.h"
@@ -225,14 +225,13 @@ class Reader {
 NodeSettings settings_of(const PublishedRun& run) {
   const StepLimits limits = default_limits(run.gpu, run.engine);
   NodeSettings settings;
-  settings.max_num_seqs = limits.max_num_seqs;
-  settings.max_num_batched_tokens = limits.max_num_batched_tokens;
-  settings.max_model_len = run.prompt_tokens + run.output_tokens;
-  settings.usable_blocks = static_cast<std::int32_t>(
+  settings.rules.max_num_seqs = limits.max_num_seqs;
+  settings.rules.max_num_batched_tokens = limits.max_num_batched_tokens;
+  settings.rules.max_model_len = run.prompt_tokens + run.output_tokens;
+  settings.grant.blocks = static_cast<std::int32_t>(
       usable_kv_blocks(run.gpu, run.model, run.gpus, run.engine.memory_utilisation));
-  settings.steps_in_flight = run.engine.asynchronous ? 2 : 1;
-  settings.cost[0] = StepCost(run.gpu, run.model, run.engine, run.gpus, limits);
-  settings.cost[1] = settings.cost[0];
+  settings.rules.steps_in_flight = run.engine.asynchronous ? 2 : 1;
+  settings.costs = CostBook(StepCost(run.gpu, run.model, run.engine, run.gpus, limits));
   return settings;
 }
 
@@ -248,30 +247,24 @@ std::int32_t length(std::int32_t nominal, double shortest, Purpose purpose, std:
 class Loop {
  public:
   Loop(const PublishedRun& run, const NodeSettings& settings)
-      : node_(node_id(0), settings),
-        run_(run),
-        settings_(settings),
-        tables_(static_cast<std::size_t>(kRequestsPerClient) *
-                static_cast<std::size_t>(run.clients)) {}
+      : run_(run),
+        node_(settings, static_cast<std::size_t>(kRequestsPerClient) *
+                            static_cast<std::size_t>(run.clients)) {}
 
   Prediction play() {
     for (int client = 0; client < run_.clients; ++client) {
       send(Time{0});
       if (staggered()) {
-        Request& first = tables_.requests[sent_ - 1];
+        Request& first = node_.request(TaskSlot{sent_ - 1});
         first.spec.output_tokens = static_cast<std::int32_t>(std::max<std::int64_t>(
             2, std::int64_t{first.spec.output_tokens} * (client + 1) / run_.clients));
       }
     }
     while (ended_ < sent_) {
-      const Time output = node_.next_output();
-      const Time plan = node_.next_plan();
-      check(!output.is_never() || !plan.is_never(),
-            "requests are unfinished and nothing will happen");
-      if (output <= plan) {
-        answer(output);
-      } else {
-        node_.catch_up(context(), plan);
+      for (const NodeOutput& output : node_.advance()) {
+        if (output.kind == NodeOutput::Kind::finished) {
+          answer(output);
+        }
       }
     }
     return {ttft_s_ / counted_, tpot_s_ / counted_, node_.counters().preemptions};
@@ -282,46 +275,35 @@ class Loop {
   [[nodiscard]] bool counts(TaskSlot task) const {
     return !staggered() || index(task) >= static_cast<std::size_t>(run_.clients);
   }
-  NodeContext context() { return {settings_, tables_}; }
 
   void send(Time at) {
-    Request& request = tables_.requests[sent_];
+    Request& request = node_.request(TaskSlot{sent_});
     request.spec.address = object_address(0, sent_);
     request.spec.prompt_tokens =
         length(run_.prompt_tokens, run_.shortest, Purpose::prompt_length, sent_);
     request.spec.output_tokens =
         length(run_.output_tokens, run_.shortest, Purpose::output_length, sent_);
-    request.mark = at;
-    node_.deliver(context(), TaskSlot{sent_}, at);
+    node_.deliver(TaskSlot{sent_}, at);
     ++sent_;
   }
 
-  void answer(Time now) {
-    outputs_.clear();
-    node_.collect(context(), now, outputs_);
-    for (const NodeOutput& output : outputs_) {
-      if (output.kind != NodeOutput::Kind::finished) {
-        continue;
-      }
-      const Request& request = tables_.requests[index(output.task)];
-      if (counts(output.task)) {
-        ttft_s_ += (request.first_token - request.delivered).seconds();
-        tpot_s_ +=
-            (request.last_token - request.first_token).seconds() / (request.spec.output_tokens - 1);
-        ++counted_;
-      }
-      ++ended_;
-      if (sent_ < tables_.requests.size()) {
-        send(now);
-      }
+  // A client's request has ended: it sends its next one.
+  void answer(const NodeOutput& end) {
+    const Request& request = node_.request(end.task);
+    if (counts(end.task)) {
+      ttft_s_ += (request.first_token - request.delivered).seconds();
+      tpot_s_ +=
+          (request.last_token - request.first_token).seconds() / (request.spec.output_tokens - 1);
+      ++counted_;
+    }
+    ++ended_;
+    if (sent_ < node_.slots()) {
+      send(end.at);
     }
   }
 
-  Node node_;
   const PublishedRun& run_;
-  const NodeSettings& settings_;
-  NodeTables tables_;
-  std::vector<NodeOutput> outputs_;
+  SoloNode node_;
   std::uint32_t sent_ = 0, ended_ = 0, counted_ = 0;
   double ttft_s_ = 0, tpot_s_ = 0;
 };

@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "env/base/statistics.h"
-#include "env/node/node.h"
+#include "env/node/solo_node.h"
 #include "tools/command.h"
 #include "tools/validation/csv.h"
 
@@ -142,41 +142,33 @@ void warn_of_unit(const std::vector<Served>& run) {
 
 std::vector<Served> replay(const std::vector<Served>& run, const NodeKind& kind, Duration before) {
   NodeSettings settings = kind.settings;
-  settings.enable_prefix_caching = kind.prefix_caching.value_or(std::any_of(
+  settings.rules.enable_prefix_caching = kind.prefix_caching.value_or(std::any_of(
       run.begin(), run.end(), [](const Served& request) { return !request.blocks.empty(); }));
   const PromptPaths paths = paths_of(run);
-  NodeTables tables(run.size());
-  tables.paths = &paths;
-  Piecewise<Request>& requests = tables.requests;
-  const NodeContext context{settings, tables};
-  Node node(node_id(0), settings);
+  SoloNode node(settings, run.size(), &paths);
   for (std::uint32_t i = 0; i < run.size(); ++i) {
-    if (run[i].prompt_tokens + run[i].output_tokens > settings.max_model_len) {
+    if (run[i].prompt_tokens + run[i].output_tokens > settings.rules.max_model_len) {
       throw BadInput(fmt::format(
           "{}: {} tokens of prompt and output (expected at most {}, "
           "max_model_len of the node)",
-          run[i].where, run[i].prompt_tokens + run[i].output_tokens, settings.max_model_len));
+          run[i].where, run[i].prompt_tokens + run[i].output_tokens, settings.rules.max_model_len));
     }
-    requests[i].spec.address = object_address(0, i);
-    requests[i].spec.prompt_tokens = run[i].prompt_tokens;
-    requests[i].spec.output_tokens = run[i].output_tokens;
-    requests[i].spec.path = PathId{i};
-    requests[i].mark = time_of(run[i].arrival_s) + before;
-    node.deliver(context, TaskSlot{i}, requests[i].mark);
+    Request& request = node.request(TaskSlot{i});
+    request.spec.address = object_address(0, i);
+    request.spec.prompt_tokens = run[i].prompt_tokens;
+    request.spec.output_tokens = run[i].output_tokens;
+    request.spec.path = PathId{i};
+    node.deliver(TaskSlot{i}, time_of(run[i].arrival_s) + before);
   }
-  std::vector<NodeOutput> outputs;
-  while (!node.next_output().is_never() || !node.next_plan().is_never()) {
-    if (node.next_plan() < node.next_output()) {
-      node.catch_up(context, node.next_plan());
-    } else {
-      node.collect(context, node.next_output(), outputs);
-    }
+  while (!node.done()) {
+    node.advance();
   }
   std::vector<Served> served = run;
-  for (std::size_t i = 0; i < run.size(); ++i) {
-    served[i].scheduled_s = requests[i].first_scheduled.seconds();
-    served[i].first_token_s = requests[i].first_token.seconds();
-    served[i].last_token_s = requests[i].last_token.seconds();
+  for (std::uint32_t i = 0; i < run.size(); ++i) {
+    const Request& request = node.request(TaskSlot{i});
+    served[i].scheduled_s = request.first_scheduled.seconds();
+    served[i].first_token_s = request.first_token.seconds();
+    served[i].last_token_s = request.last_token.seconds();
   }
   return served;
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "env/node/solo_node.h"
 #include "tools/command.h"
 
 namespace yardmaster {
@@ -43,7 +44,7 @@ void read_settings(const Json& json, RecordedCase& out) {
   if (!rules) {
     throw BadInput(fmt::format("the rules of vllm \"{}\" are not known", out.engine));
   }
-  n.rules = *rules;
+  n.rules.engine = *rules;
   if (s.at("block_size").get<std::int32_t>() != kBlockTokens) {
     throw BadInput(fmt::format("block_size is not {}", kBlockTokens));
   }
@@ -51,19 +52,20 @@ void read_settings(const Json& json, RecordedCase& out) {
   if (policy != "fcfs" && policy != "priority") {
     throw BadInput(fmt::format("policy \"{}\" (expected fcfs or priority)", policy));
   }
-  n.policy = policy == "fcfs" ? QueuePolicy::fcfs : QueuePolicy::priority;
-  n.enable_prefix_caching = s.at("enable_prefix_caching").get<bool>();
-  n.reserve_full_isl = s.at("reserve_full_isl").get<bool>();
-  n.long_prefill_token_threshold = s.at("long_prefill_token_threshold").get<std::int32_t>();
-  n.watermark_blocks = s.value("watermark_blocks", 0);
-  n.max_num_batched_tokens = s.at("max_num_batched_tokens").get<std::int32_t>();
-  n.max_num_seqs = s.at("max_num_seqs").get<std::int32_t>();
-  n.usable_blocks = s.at("usable_blocks").get<std::int32_t>();
-  n.max_model_len = s.at("max_model_len").get<std::int32_t>();
-  n.steps_in_flight = s.at("async").get<bool>() ? 2 : 1;
-  n.recomputed_output_is_context = true;
-  if (n.max_num_seqs < 1 || n.max_num_batched_tokens < n.max_num_seqs || n.usable_blocks < 1 ||
-      n.max_model_len < 2 || n.long_prefill_token_threshold < 0 || n.watermark_blocks < 0) {
+  n.rules.policy = policy == "fcfs" ? QueuePolicy::fcfs : QueuePolicy::priority;
+  n.rules.enable_prefix_caching = s.at("enable_prefix_caching").get<bool>();
+  n.rules.reserve_full_isl = s.at("reserve_full_isl").get<bool>();
+  n.rules.long_prefill_token_threshold = s.at("long_prefill_token_threshold").get<std::int32_t>();
+  n.rules.watermark_blocks = s.value("watermark_blocks", 0);
+  n.rules.max_num_batched_tokens = s.at("max_num_batched_tokens").get<std::int32_t>();
+  n.rules.max_num_seqs = s.at("max_num_seqs").get<std::int32_t>();
+  n.grant.blocks = s.at("usable_blocks").get<std::int32_t>();
+  n.rules.max_model_len = s.at("max_model_len").get<std::int32_t>();
+  n.rules.steps_in_flight = s.at("async").get<bool>() ? 2 : 1;
+  n.rules.recomputed_output_is_context = true;
+  if (n.rules.max_num_seqs < 1 || n.rules.max_num_batched_tokens < n.rules.max_num_seqs ||
+      n.grant.blocks < 1 || n.rules.max_model_len < 2 || n.rules.long_prefill_token_threshold < 0 ||
+      n.rules.watermark_blocks < 0) {
     throw BadInput("settings that no engine starts with");
   }
   const Json& c = json.at("cost");
@@ -75,8 +77,9 @@ void read_settings(const Json& json, RecordedCase& out) {
       out.step_cost.ps + out.entry_cost.ps + out.token_cost.ps < 1) {
     throw BadInput("cost: expected numbers of 0 or more, and a step of one token that takes time");
   }
-  n.cost.fill(StepCost::affine(out.step_cost, out.entry_cost, out.token_cost, out.context_cost,
-                               {n.max_num_seqs, n.max_num_batched_tokens}));
+  n.costs =
+      CostBook(StepCost::affine(out.step_cost, out.entry_cost, out.token_cost, out.context_cost,
+                                {n.rules.max_num_seqs, n.rules.max_num_batched_tokens}));
 }
 
 void read_requests(const Json& json, RecordedCase& out) {
@@ -162,7 +165,7 @@ void expand(const PlannedSegment& segment, const NodeSettings& settings,
     step.lasts = segment.length.first + segment.length.growth * j;
     out.push_back(step);
     // The next one is planned when the one before this, or this one, has ended.
-    step.planned = settings.steps_in_flight == 1 ? step.start + step.lasts : step.start;
+    step.planned = settings.rules.steps_in_flight == 1 ? step.start + step.lasts : step.start;
     step.start = step.start + step.lasts;
     step.admitted.clear();
     step.preempted.clear();
@@ -244,53 +247,48 @@ PromptPaths paths_of(const RecordedCase& c) {
 
 ReplayedCase replay(const RecordedCase& c) {
   constexpr std::int64_t kStepsBeyond = 16;
-  NodeTables tables(c.requests.size());
-  Piecewise<Request>& requests = tables.requests;
   NodeRecorder recorder;
-  tables.recorder = &recorder;
   const PromptPaths paths = paths_of(c);
-  tables.paths = &paths;
-  const NodeContext context{c.settings, tables};
-  Node node(node_id(0), c.settings);
-  for (std::size_t i = 0; i < requests.size(); ++i) {
+  SoloNode node(c.settings, c.requests.size(), &paths, &recorder);
+  for (std::size_t i = 0; i < c.requests.size(); ++i) {
     const RecordedRequest& sent = c.requests[i];
-    requests[i].spec.prompt_tokens = sent.prompt_tokens;
-    requests[i].spec.output_tokens =
-        std::clamp(c.settings.max_model_len - sent.prompt_tokens, 1, sent.output_tokens);
-    requests[i].spec.stop_token = sent.stop_token;
-    requests[i].priority = sent.priority;
-    requests[i].spec.path = PathId{static_cast<std::uint32_t>(i)};
-    requests[i].spec.address.workflow = static_cast<std::uint32_t>(i);
-    requests[i].mark = sent.arrival;
-    node.deliver(context, static_cast<TaskSlot>(i), sent.arrival);
+    const auto task = static_cast<TaskSlot>(i);
+    Request& request = node.request(task);
+    request.spec.prompt_tokens = sent.prompt_tokens;
+    request.spec.output_tokens =
+        std::clamp(c.settings.rules.max_model_len - sent.prompt_tokens, 1, sent.output_tokens);
+    request.spec.stop_token = sent.stop_token;
+    request.priority = sent.priority;
+    request.spec.path = PathId{static_cast<std::uint32_t>(i)};
+    request.spec.address.workflow = static_cast<std::uint32_t>(i);
+    node.deliver(task, sent.arrival);
   }
   ReplayedCase result;
-  std::vector<NodeOutput> outputs;
+  result.outcomes.resize(c.requests.size());
+  for (RequestOutcome& outcome : result.outcomes) {
+    outcome.stuck = true;
+  }
   const auto most = static_cast<std::int64_t>(c.steps.size()) + kStepsBeyond;
-  for (Time next = std::min(node.next_output(), node.next_plan());
-       !next.is_never() && node.counters().steps < most;
-       next = std::min(node.next_output(), node.next_plan())) {
-    node.collect(context, Time{next.ps + 1}, outputs);
+  while (!node.done() && node.counters().steps < most) {
+    for (const NodeOutput& output : node.advance()) {
+      if (output.kind == NodeOutput::Kind::finished) {
+        result.outcomes[index(output.task)].stuck = false;
+        result.outcomes[index(output.task)].last_token = output.at;
+      }
+    }
   }
   for (const PlannedSegment& segment : recorder.segments) {
     expand(segment, c.settings, result.steps);
   }
-  result.outcomes.resize(requests.size());
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    result.outcomes[i].first_scheduled = requests[i].first_scheduled;
-    result.outcomes[i].first_token = requests[i].first_token;
-    result.outcomes[i].stuck = true;
+  for (std::size_t i = 0; i < c.requests.size(); ++i) {
+    const Request& request = node.request(static_cast<TaskSlot>(i));
+    result.outcomes[i].first_scheduled = request.first_scheduled;
+    result.outcomes[i].first_token = request.first_token;
   }
   count_tokens(c, result);
-  for (const NodeOutput& output : outputs) {
-    if (output.kind == NodeOutput::Kind::finished) {
-      result.outcomes[index(output.task)].stuck = false;
-      result.outcomes[index(output.task)].last_token = output.at;
-    }
-  }
   for (const PlannedSegment& segment : recorder.segments) {
     for (const PlannedHit& hit : segment.hits) {
-      if (segment.planned == requests[index(hit.task)].first_scheduled) {
+      if (segment.planned == result.outcomes[index(hit.task)].first_scheduled) {
         result.outcomes[index(hit.task)].cached_tokens = hit.tokens;
       }
     }

@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "env/node/node.h"
+#include "env/node/recorder.h"
+#include "env/node/settings.h"
+#include "env/workload/prompt_paths.h"
 
 namespace yardmaster {
 

@@ -59,14 +59,14 @@ inline NodeKind affine_kind(double slowness, double capacity_per_s) {
   };
   NodeKind kind;
   kind.name = "affine";
-  kind.settings.max_num_seqs = 64;
-  kind.settings.max_num_batched_tokens = 2048;
-  kind.settings.max_model_len = 8192;
-  kind.settings.usable_blocks = 8192;
-  const StepLimits limits{kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens};
-  kind.settings.cost[0] =
-      StepCost::affine(scaled(10000), scaled(10), scaled(50), scaled(0.1), limits);
-  kind.settings.cost[1] = kind.settings.cost[0];
+  kind.settings.rules.max_num_seqs = 64;
+  kind.settings.rules.max_num_batched_tokens = 2048;
+  kind.settings.rules.max_model_len = 8192;
+  kind.settings.grant.blocks = 8192;
+  const StepLimits limits{kind.settings.rules.max_num_seqs,
+                          kind.settings.rules.max_num_batched_tokens};
+  kind.settings.costs =
+      CostBook(StepCost::affine(scaled(10000), scaled(10), scaled(50), scaled(0.1), limits));
   kind.capacity_per_s = capacity_per_s;
   return kind;
 }

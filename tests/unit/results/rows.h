@@ -22,14 +22,14 @@ inline Scenario two_node_scenario() {
   kind.gpu.name = "gpu";
   kind.model.name = "model";
   kind.engine.name = "engine";
-  kind.settings.usable_blocks = 100;
-  kind.settings.max_num_batched_tokens = 100;
-  kind.settings.max_num_seqs = 4;
-  kind.settings.max_model_len = 1600;
+  kind.settings.grant.blocks = 100;
+  kind.settings.rules.max_num_batched_tokens = 100;
+  kind.settings.rules.max_num_seqs = 4;
+  kind.settings.rules.max_model_len = 1600;
   const StepCost cost =
       StepCost::affine(Duration::from_seconds(0.01), {}, Duration::from_seconds(0.001), {},
                        {.max_num_seqs = 4, .max_num_batched_tokens = 100});
-  kind.settings.cost = {cost, cost};
+  kind.settings.costs = CostBook(cost);
   kind.work = {.flops_per_token = 2,
                .flops_per_pair = 1,
                .weight_bytes = 10,

@@ -170,8 +170,10 @@ TEST(Load, EngineLimitsMustAgree) {
 }
 
 TEST(Load, LongestRequestDefaultsToWhatMemoryHolds) {
-  EXPECT_EQ(load(with_node(", engine: {kv_blocks: 1000}")).kinds[0].settings.max_model_len, 16000);
-  EXPECT_EQ(load(with_node("")).kinds[0].settings.max_model_len, 131072);  // the model's context
+  EXPECT_EQ(load(with_node(", engine: {kv_blocks: 1000}")).kinds[0].settings.rules.max_model_len,
+            16000);
+  EXPECT_EQ(load(with_node("")).kinds[0].settings.rules.max_model_len,
+            131072);  // the model's context
 }
 
 TEST(Load, NodeThatCanServeNothingIsRefused) {
@@ -236,10 +238,10 @@ TEST(Load, EverythingElseHasADefault) {
   EXPECT_EQ(s.warm_up, Duration::from_seconds(6));
   EXPECT_EQ(s.workload.load, 0.7);
   EXPECT_EQ(s.kinds[0].engine.name, "vllm-0.32");
-  EXPECT_EQ(s.kinds[0].settings.steps_in_flight, 2);
+  EXPECT_EQ(s.kinds[0].settings.rules.steps_in_flight, 2);
   EXPECT_EQ(s.network.frontend, Duration::from_seconds(0.001));
   EXPECT_EQ(s.network.latency, Duration::from_seconds(0.0002));
-  EXPECT_EQ(s.kinds[0].settings.response_latency, s.network.latency);
+  EXPECT_EQ(s.kinds[0].settings.rules.response_latency, s.network.latency);
   EXPECT_EQ(s.network.bandwidth_bytes_per_s, 1.25e9);
   EXPECT_EQ(s.reports.interval, Duration::from_seconds(0.1));
   EXPECT_EQ(s.dispatch.window, kUnlimitedWindow);
@@ -265,7 +267,7 @@ TEST(Load, OwnCatalogueEntriesJoinTheShippedOnes) {
       "hidden: 512, heads: 8, kv_heads: 8, head_dim: 64, intermediate: 2048, vocabulary: 32000, "
       "max_context_tokens: 4096}\n");
   EXPECT_EQ(s.kinds[0].model.hidden, 512);
-  EXPECT_EQ(s.kinds[0].settings.max_model_len, 4096);
+  EXPECT_EQ(s.kinds[0].settings.rules.max_model_len, 4096);
 }
 
 TEST(Load, ResolvedTextLoadsToTheSameScenario) {

@@ -20,7 +20,7 @@ const OrderingPolicy* first_come() { return find_ordering("first_come_first_serv
 /// Two kinds of node, of which the second refuses long prompts.
 Scenario unlike_nodes(std::int32_t window) {
   NodeKind large = formula_kind(2), small = formula_kind(2);
-  small.settings.max_model_len = 600;
+  small.settings.rules.max_model_len = 600;
   Scenario scenario = make_scenario(
       {large, small}, {poisson_tenant(lognormal_length(500, 0.8, 4000), fixed_length(100))}, 20,
       kSecond * 20);
@@ -39,8 +39,8 @@ TEST(Simulation, LegalNodesAreThoseThatAreUpHaveRoomInTheirWindowAndTakeThePromp
     NodeId to = kNoNode;
     for (std::size_t n = 0; n < view.nodes(); ++n) {
       const bool room = view.in_flight[n] < scenario.dispatch.window;
-      const bool fits =
-          task.prompt_tokens + task.max_tokens <= scenario.kind(node_id(n)).settings.max_model_len;
+      const bool fits = task.prompt_tokens + task.max_tokens <=
+                        scenario.kind(node_id(n)).settings.rules.max_model_len;
       ASSERT_EQ(legal[n] != 0, view.up[n] != 0 && room && fits) << n;
       refused += fits ? 0 : 1;
       full += room ? 0 : 1;

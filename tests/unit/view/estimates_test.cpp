@@ -17,7 +17,7 @@ using testing::HandMadeNode;
 constexpr NodeId kFirst{0};
 
 const StepCost& cost_of(const HandMadeFleet& fleet) {
-  return fleet.scenario().kinds[0].settings.cost[0];
+  return fleet.scenario().kinds[0].settings.cost(0);
 }
 
 /// A kind with the curves of a real GPU: padding, attention over pairs, dearer context beside
@@ -41,9 +41,10 @@ NodeKind real_kind() {
   engine.step_s = 1e-3;
   engine.sequence_s = 5e-6;
   NodeKind kind = affine_kind(1, 5);
-  const StepLimits limits{kind.settings.max_num_seqs, kind.settings.max_num_batched_tokens};
-  kind.settings.cost[0] = StepCost(gpu, model, engine, 1, limits);
-  kind.settings.cost[1] = StepCost(gpu, model, engine, 1, limits, 3.0);
+  const StepLimits limits{kind.settings.rules.max_num_seqs,
+                          kind.settings.rules.max_num_batched_tokens};
+  kind.settings.costs = CostBook(StepCost(gpu, model, engine, 1, limits),
+                                 StepCost(gpu, model, engine, 1, limits, 3.0));
   return kind;
 }
 
@@ -58,7 +59,7 @@ TEST(Estimates, StepOfDecodesIsTheCompiledCost) {
 
 TEST(Estimates, PrefillIsTheSumOfItsChunks) {
   const HandMadeFleet fleet({real_kind()}, {HandMadeNode{}});
-  const int budget = fleet.scenario().kinds[0].settings.max_num_batched_tokens;
+  const int budget = fleet.scenario().kinds[0].settings.rules.max_num_batched_tokens;
   for (const int tokens : {1, 600, budget, budget + 1, 3 * budget, 3 * budget + 17}) {
     double direct = 0;
     for (int before = 0; before < tokens;) {
@@ -115,7 +116,7 @@ TEST(Estimates, CalibrationErrorIsOneLognormalFactorOfANode) {
 
 TEST(Estimates, AreBlindToSlowDowns) {
   NodeKind slowed = affine_kind(1, 5);
-  slowed.settings.cost[1] = affine_kind(4, 5).settings.cost[0];
+  slowed.settings.costs = CostBook(slowed.settings.cost(0), affine_kind(4, 5).settings.cost(0));
   const HandMadeFleet plain({affine_kind(1, 5)}, {busy(0, 5, 200, 100, 9)});
   const HandMadeFleet slow({slowed}, {busy(0, 5, 200, 100, 9)});
   const TaskView task = hand_made_task(300, 50);
@@ -180,7 +181,7 @@ TEST(Estimates, FullNodeMakesTheTaskWaitForThoseWhoMustEndFirst) {
 
 TEST(Estimates, NodeWithoutMemoryMakesTheTaskWait) {
   NodeKind small = affine_kind(1, 5);
-  small.settings.usable_blocks = 100;  // 1600 tokens
+  small.settings.grant.blocks = 100;  // 1600 tokens
   const HandMadeFleet fleet({affine_kind(1, 5), small},
                             {busy(0, 7, 200, 100, 10), busy(1, 7, 200, 100, 10)});
   const TaskView task = hand_made_task(400, 50);
