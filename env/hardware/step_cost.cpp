@@ -176,6 +176,7 @@ StepCost::StepCost(const GpuSpec& gpu, const ModelSpec& model, const EngineSpec&
   // Rounded down by more than the rounding errors of the terms, so that it stays a lower bound.
   weight_read_ = compile(formula.weight_read()) - Duration{1};
   fill_decode_without_context();
+  fill_weights(model, limits);
 }
 
 StepCost::StepCost(const StepProfile& profile, const GpuSpec& gpu, const ModelSpec& model,
@@ -213,6 +214,21 @@ StepCost::StepCost(const StepProfile& profile, const GpuSpec& gpu, const ModelSp
   }
   weight_read_ = shortest;
   fill_decode_without_context();
+  fill_weights(model, limits);
+}
+
+void StepCost::fill_weights(const ModelSpec& model, StepLimits limits) {
+  constexpr double kKib = 1024;
+  weights_kib_ = static_cast<std::int64_t>(model.weight_bytes_read() / kKib);
+  if (model.experts <= 0) {
+    return;
+  }
+  const double experts = model.layers * model.expert_parameters() * bytes_of(model.weights) / kKib;
+  unread_kib_.resize(table_size(limits.max_num_batched_tokens));
+  for (std::size_t tokens = 0; tokens < unread_kib_.size(); ++tokens) {
+    const double missed = 1 - model.experts_hit(static_cast<double>(tokens));
+    unread_kib_[tokens] = static_cast<std::int64_t>(experts * missed) + 1;
+  }
 }
 
 void StepCost::fill_decode_without_context() {
@@ -268,9 +284,9 @@ StepCost StepCost::affine(Duration step, Duration entry, Duration token, Duratio
 
 WorkCost work_cost(const GpuSpec& gpu, const ModelSpec& model, int tensor_parallel) {
   WorkCost work;
-  work.flops_per_token = 2 * model.active_parameters;
+  work.flops_per_token = 2 * model.layers * model.layer_active_parameters();
+  work.flops_per_sample = 2 * model.table_parameters();
   work.flops_per_pair = 4.0 * model.layers * model.heads * model.head_dim;
-  work.weight_bytes = model.weight_bytes_read();
   work.kv_bytes_per_token = tensor_parallel * model.kv_bytes_per_token_per_gpu(tensor_parallel);
   work.peak_flops = tensor_parallel * gpu.gemm(model.weights).flops;
   work.peak_bandwidth = tensor_parallel * gpu.memory_bandwidth;

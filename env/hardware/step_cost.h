@@ -155,6 +155,12 @@ class StepCost {
     return table_.empty() ? decode_token_ : table_.context_token();
   }
 
+  /// KiB of weights that a step of `tokens` tokens reads, rounded down: all but the input table and
+  /// the experts that no token is sent to. 0 for affine costs.
+  [[nodiscard]] std::int64_t weights_kib(std::int32_t tokens) const {
+    return weights_kib_ - (unread_kib_.empty() ? 0 : unread_kib_[static_cast<std::size_t>(tokens)]);
+  }
+
   /// A lower bound of every step. Formula: one read of the weights at the measured rate. Tables:
   /// the shortest step without attention. Affine: the constant.
   [[nodiscard]] Duration weight_read() const { return weight_read_; }
@@ -164,6 +170,7 @@ class StepCost {
   [[nodiscard]] Duration mixed_from_table(const MixedStep&) const;
 
   void fill_decode_without_context();
+  void fill_weights(const ModelSpec&, StepLimits);
 
   std::vector<Duration> decode_base_;             // [max_num_seqs + 1]
   std::vector<Duration> decode_without_context_;  // [max_num_seqs + 1]
@@ -178,13 +185,16 @@ class StepCost {
   Duration pair_;
   Duration weight_read_;
   StepTable table_;  // empty: the formula is used
+  std::int64_t weights_kib_ = 0;
+  std::vector<std::int64_t> unread_kib_;  // [max_num_batched_tokens + 1]; empty: dense models
 };
 
 /// FLOP and bytes of a step's parts, and the peaks, over all GPUs of a node. Used for utilisation.
+/// StepCost::weights_kib() has the weights.
 struct WorkCost {
-  double flops_per_token = 0;     // 2 * active parameters, as in model FLOP utilisation
+  double flops_per_token = 0;     // all layers: 2 * active parameters
+  double flops_per_sample = 0;    // the output head
   double flops_per_pair = 0;      // attention of one query token over one key token, all layers
-  double weight_bytes = 0;        // read once per step
   double kv_bytes_per_token = 0;  // read once per decode and context token
   double peak_flops = 0;          // FLOP/s in the weights' format, from the data sheet
   double peak_bandwidth = 0;      // bytes/s, from the data sheet

@@ -152,6 +152,7 @@ void NodeRef::set_cost_level(std::uint8_t level, Time now) const {
 
 void NodeRef::crash(Time now, std::vector<TaskSlot>& lost) const {
   catch_up_before(now);
+  NodeCounters counters = counters_at(now);  // the step in flight is void, but its time is spent
   void_step_in_flight(*this, now);
   const Duration latency = rules.response_latency;
   node.outputs.remove_if([&](const NodeOutput& o) {
@@ -189,7 +190,8 @@ void NodeRef::crash(Time now, std::vector<TaskSlot>& lost) const {
   });
   Node fresh(node.id, rules, grant);
   fresh.outputs = node.outputs;
-  fresh.counters = node.counters;
+  counters.segments = node.counters.segments;
+  fresh.counters = counters;
   fresh.plan.end = now;
   fresh.plan.cost_level = fresh.changes.cost_level = node.changes.cost_level;
   node.kv.cache.set_time(now);

@@ -16,6 +16,7 @@
 //                      the parts of the state
 //   kv.h               the prefix cache: hits, publications, blocks given back
 //   requests.h         how a request changes its state
+//   counters.h         how much has been computed
 //   settle.h           the effects of steps that have been made
 //   admission.h        the rule by which waiting requests are admitted
 //   literal_planner.h  a step, rule by rule
@@ -31,6 +32,7 @@
 #include "env/base/ids.h"
 #include "env/base/units.h"
 #include "env/node/active_segment.h"
+#include "env/node/counters.h"
 #include "env/node/kv_memory.h"
 #include "env/node/pending_changes.h"
 #include "env/node/queues.h"
@@ -47,25 +49,6 @@ struct NodeOutput {
   Kind kind = Kind::finished;
   TaskSlot task = kNoTask;
   Time at;
-};
-
-/// Work since the start, of the steps that have been closed.
-struct NodeCounters {
-  std::int64_t steps = 0;
-  std::int64_t segments = 0;
-  std::int64_t prefill_tokens = 0;
-  std::int64_t decode_tokens = 0;
-  std::int64_t preemptions = 0;
-  /// Found in the prefix cache by admissions.
-  std::int64_t cached_tokens = 0;
-  /// KV tokens read, summed over decode steps.
-  std::int64_t context_tokens = 0;
-  /// Sum of 2 before c + c^2 over chunks of c tokens: twice the (query, key) pairs of prefill.
-  std::int64_t chunk_pairs = 0;
-  /// Time in steps, and in steps with prefill chunks.
-  Duration busy, busy_with_prefill;
-  /// Tokens in the KV cache, integrated over busy time.
-  double kv_token_ps = 0;
 };
 
 /// What a node reports about itself.
@@ -139,6 +122,8 @@ struct alignas(kCacheLine) Node {
   Queues queues;
   FirstStep first_step;
   NodeCounters counters;
+  /// Of the last closed step, which may still be under way.
+  StepWork last_step_work;
   KvMemory kv;
   PendingChanges changes;
   NodeId id = kNoNode;
@@ -178,6 +163,10 @@ struct NodeRef {
 
   /// The load that a report taken at `at` shows. REQUIRES that plans before `at` have been made.
   [[nodiscard]] NodeLoad load(Time at) const;
+  /// The counters as of `at`: whole steps that have ended by then and, of the step under way, the
+  /// share of its time, rounded down. REQUIRES that plans before `at` have been made, and none
+  /// after it.
+  [[nodiscard]] NodeCounters counters_at(Time at) const;
   /// Appends the changes of the prefix cache by plans so far, each with the time of its plan.
   void drain_kv_events(std::vector<KvEvent>& out) const { node.kv.cache.drain_events(out); }
   /// Gives the requests here new output lengths, [slot] of `output_tokens`, where tokens seen and

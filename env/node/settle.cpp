@@ -1,41 +1,12 @@
 #include "env/node/settle.h"
 
+#include "env/node/counters.h"
 #include "env/node/kv.h"
 #include "env/node/requests.h"
 
 namespace yardmaster {
 
 namespace {
-
-// Tokens held grow by `grown` a step while the steps grow too. The mean of both ends is close
-// enough for a share of memory, and exact where steps are equal.
-inline void count_segment(Node& node) {
-  const ActiveSegment& segment = node.segment;
-  const FirstStep& step = node.first_step;
-  NodeCounters& counters = node.counters;
-  const std::int64_t n = segment.steps;
-  const std::int64_t pairs_of_steps = n * (n - 1) >> 1;
-  const std::int64_t context_first = node.batch.context(segment.step) + step.extra_context;
-  const std::int32_t decodes = node.batch.decodes + step.extra_decodes;
-  const Duration length = segment.end - segment.start;
-  std::int64_t held = context_first, grown = decodes;
-  counters.steps += n;
-  ++counters.segments;
-  counters.decode_tokens += decodes * n;
-  counters.context_tokens += context_first * n + decodes * pairs_of_steps;
-  counters.busy += length;
-  if (segment.has_chunks) {
-    const std::int64_t chunk_tokens = node.batch.chunk_tokens;
-    held += step.shape.chunk_tokens;
-    grown += step.shape.chunk_tokens;
-    counters.prefill_tokens += step.shape.chunk_tokens * n;
-    counters.chunk_pairs +=
-        step.shape.chunk_pairs * n + 2 * chunk_tokens * chunk_tokens * pairs_of_steps;
-    counters.busy_with_prefill += length;
-  }
-  counters.kv_token_ps +=
-      static_cast<double>(2 * held + grown * (n - 1)) * static_cast<double>(length.ps) / 2;
-}
 
 // Decodes from the next step on, unless its first token was its last.
 inline void start_decoding(const NodeRef& ref, TaskSlot task) {
@@ -83,7 +54,7 @@ void close_segment(const NodeRef& ref) {
   node.plan.last_plan_chance = ref.rules.steps_in_flight == 1 ? last_start : one_before;
   node.plan.last_step_start = last_start;
   node.plan.end = segment.end;
-  count_segment(node);
+  count_segment(ref);
   if (ref.tables.recorder != nullptr) {
     ref.tables.recorder->segments.back().steps = steps;
   }

@@ -59,7 +59,7 @@ NodeState Fleet::state(NodeId n, Time now, NodeTables& tables) {
   node.catch_up_before(now);
   const NodeLoad load = node.load(now);
   return {alive(n), load.running, load.waiting,
-          static_cast<double>(load.used_blocks) / node.grant.blocks, node.node.counters};
+          static_cast<double>(load.used_blocks) / node.grant.blocks, node.counters_at(now)};
 }
 
 HealthChange Fleet::due_change(NodeId n, Time now) const {

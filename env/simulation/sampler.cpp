@@ -6,6 +6,12 @@
 
 namespace yardmaster {
 
+namespace {
+
+constexpr double kKib = 1024;
+
+}  // namespace
+
 NodeSampler::NodeSampler(const Scenario& scenario, Duration interval)
     : scenario_(&scenario), interval_(interval) {
   check(interval > Duration::zero(), "a sampling interval must be positive");
@@ -49,19 +55,20 @@ Utilisation NodeSampler::utilisation(NodeId n, const NodeCounters& before,
   const double context_tokens = grown(&NodeCounters::context_tokens);
   const double tokens = grown(&NodeCounters::prefill_tokens) + grown(&NodeCounters::decode_tokens);
   const double pairs = grown(&NodeCounters::chunk_pairs) / 2 + context_tokens;
-  const double flops = kind.work.flops_per_token * tokens + kind.work.flops_per_pair * pairs;
-  const double bytes = kind.work.weight_bytes * grown(&NodeCounters::steps) +
-                       kind.work.kv_bytes_per_token * context_tokens;
-  const double kv_tokens = static_cast<double>(kind.settings.grant.blocks) * kBlockTokens;
+  const double flops = kind.work.flops_per_token * tokens +
+                       kind.work.flops_per_sample * grown(&NodeCounters::sampled_tokens) +
+                       kind.work.flops_per_pair * pairs;
+  const double bytes =
+      kKib * grown(&NodeCounters::weights_kib) + kind.work.kv_bytes_per_token * context_tokens;
+  const NodeCounters::Wide slots = kBlockTokens * std::int64_t{kind.settings.grant.blocks};
   const auto share = [&](double done, double possible) {
     return possible > 0 ? done / (possible * seconds) : 0.0;
   };
-  return {
-      .busy = (after.busy - before.busy).seconds() / seconds,
-      .compute = share(flops, kind.work.peak_flops),
-      .memory = share((after.kv_token_ps - before.kv_token_ps) / static_cast<double>(kPsPerSecond),
-                      kv_tokens),
-      .bandwidth = share(bytes, kind.work.peak_bandwidth)};
+  return {.busy = (after.busy - before.busy).seconds() / seconds,
+          .compute = share(flops, kind.work.peak_flops),
+          .memory = static_cast<double>(after.kv_slot_ps - before.kv_slot_ps) /
+                    static_cast<double>(slots * elapsed.ps),
+          .bandwidth = share(bytes, kind.work.peak_bandwidth)};
 }
 
 std::vector<Utilisation> NodeSampler::between(Time from, Time to) const {

@@ -11,7 +11,7 @@
 
 namespace yardmaster {
 
-/// Shares of peak between two instants.
+/// Shares in [0, 1] between two instants. Peaks are those of the data sheet.
 struct Utilisation {
   double busy = 0;       // of the time, with a step under way
   double compute = 0;    // of peak FLOP/s
@@ -19,7 +19,7 @@ struct Utilisation {
   double bandwidth = 0;  // of peak bytes/s: weights and KV as read
 };
 
-/// One node at one instant, with its utilisation since the sample before (or since the start).
+/// One node at one instant, with its utilisation since the previous sample, or since the start.
 struct NodeSample {
   Time time;
   NodeId node = kNoNode;

@@ -218,6 +218,41 @@ std::string show(const NodeLoad& load) {
   return out.str();
 }
 
+std::string show(const NodeCounters& c) {
+  std::ostringstream out;
+  out << "steps " << c.steps << " prefill " << c.prefill_tokens << " decode " << c.decode_tokens
+      << " sampled " << c.sampled_tokens << " context " << c.context_tokens << " pairs "
+      << c.chunk_pairs << " busy " << c.busy.ps << " with prefill " << c.busy_with_prefill.ps;
+  return out.str();
+}
+
+// Counters as of an instant book the same part of a segment wherever segments end and steps close.
+TEST(NodeDifferential, CountersAsOfAnInstantDoNotDependOnSegmentsNorOnWhenTheNodeWasCaughtUp) {
+  constexpr std::int64_t kProbes = 12;  // between two events
+  for (std::uint64_t seed = 300'001; seed < 302'001; ++seed) {
+    const Trial trial = random_trial(seed, true);
+    FastNode lazy(trial.settings, {false, 0, false, true, seed}, paths_of(trial.script));
+    FastNode busy(trial.settings, {true, 3, true, true, seed, true}, paths_of(trial.script));
+    Time before, looked;
+    Duration worked;
+    for (const ScriptEvent& event : trial.script) {
+      for (std::int64_t probe = 1; probe <= kProbes; ++probe) {
+        const Time at{before.ps + (event.at - before).ps / kProbes * probe};
+        const NodeCounters counters = lazy.counters_at(at);
+        ASSERT_EQ(show(counters), show(busy.counters_at(at))) << "at " << at.ps << "\n"
+                                                              << describe(trial);
+        ASSERT_GE(counters.busy, worked);
+        ASSERT_LE(counters.busy - worked, at - looked);
+        worked = counters.busy;
+        looked = at;
+      }
+      before = event.at;
+      lazy.apply(event);
+      busy.apply(event);
+    }
+  }
+}
+
 // A report shows the node as it is, however far its lazy plans have got, and wherever its segments
 // end: those of the busy one, with a recorder, end at every change.
 TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUpNorOnItsSegments) {

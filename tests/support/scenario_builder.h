@@ -46,6 +46,7 @@ inline NodeKind affine_kind(std::int32_t count, NodeSettings settings, Duration 
                             Duration entry, Duration token, Duration context) {
   NodeKind kind = formula_kind(count);
   kind.name = "affine";
+  kind.work = {};  // such costs are of no hardware
   kind.settings = std::move(settings);
   const StepLimits limits{kind.settings.rules.max_num_seqs,
                           kind.settings.rules.max_num_batched_tokens};

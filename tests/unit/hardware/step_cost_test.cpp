@@ -227,12 +227,19 @@ TEST(AffineCost, CountsEntriesTokensAndContext) {
 
 TEST(WorkCost, IsThatOfTheModelOnAllGpus) {
   const WorkCost work = work_cost(specimens::gpu(), specimens::model(), 2);
-  EXPECT_DOUBLE_EQ(work.flops_per_token, 16e9);
+  EXPECT_DOUBLE_EQ(work.flops_per_token, 16e9 - 4 * 128000.0 * 4096);
+  EXPECT_DOUBLE_EQ(work.flops_per_sample, 2 * 128000.0 * 4096);
   EXPECT_DOUBLE_EQ(work.flops_per_pair, 4.0 * 32 * 32 * 128);
   EXPECT_DOUBLE_EQ(work.kv_bytes_per_token, 131072);
   EXPECT_DOUBLE_EQ(work.peak_flops, 2e15);
   EXPECT_DOUBLE_EQ(work.peak_bandwidth, 6e12);
-  EXPECT_DOUBLE_EQ(work.weight_bytes, 16e9 - 2 * 128000.0 * 4096);
+}
+
+TEST(WeightsRead, AreAllButTheInputTableForADenseModel) {
+  const StepCost cost(specimens::gpu(), specimens::model(), specimens::engine(), 1, kLimits);
+  const auto kib = static_cast<std::int64_t>((16e9 - 2 * 128000.0 * 4096) / 1024);
+  EXPECT_EQ(cost.weights_kib(1), kib);
+  EXPECT_EQ(cost.weights_kib(500), kib);
 }
 
 }  // namespace

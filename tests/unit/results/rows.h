@@ -31,8 +31,8 @@ inline Scenario two_node_scenario() {
                        {.max_num_seqs = 4, .max_num_batched_tokens = 100});
   kind.settings.costs = CostBook(cost);
   kind.work = {.flops_per_token = 2,
+               .flops_per_sample = 1,
                .flops_per_pair = 1,
-               .weight_bytes = 10,
                .kv_bytes_per_token = 3,
                .peak_flops = 1000,
                .peak_bandwidth = 500};
