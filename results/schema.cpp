@@ -37,14 +37,14 @@ std::vector<Column<TaskRow>> make_task_identity() {
                [](const R& r) { return std::int64_t{r.address.workflow}; }),
       whole<R>("attempt", ColumnType::i32, "count", "attempts before the one that ended the task",
                [](const R& r) { return std::int64_t{r.address.attempt}; }),
-      whole<R>("node", ColumnType::i32, "", "row of /fleet that served it; -1: none",
+      whole<R>("node", ColumnType::i32, "", "row of /fleet that served the task; -1: none",
                [](const R& r) {
                  return r.node == kNoNode ? std::int64_t{-1}
                                           : static_cast<std::int64_t>(index(r.node));
                }),
-      whole<R>("outcome", ColumnType::outcome, "", "how it ended",
+      whole<R>("outcome", ColumnType::outcome, "", "how the task ended",
                [](const R& r) { return static_cast<std::int64_t>(r.outcome); }),
-      whole<R>("preemptions", ColumnType::i32, "count", "times it lost its KV to others",
+      whole<R>("preemptions", ColumnType::i32, "count", "number of times the task was preempted",
                [](const R& r) { return std::int64_t{r.preemptions}; }),
       whole<R>("prompt_tokens", ColumnType::i32, "tokens", "length of the prompt",
                [](const R& r) { return std::int64_t{r.prompt_tokens}; }),
@@ -53,6 +53,9 @@ std::vector<Column<TaskRow>> make_task_identity() {
       whole<R>("predicted_tokens", ColumnType::i32, "tokens",
                "length of the output as policies saw it",
                [](const R& r) { return std::int64_t{r.predicted_tokens}; }),
+      whole<R>("shared_tokens", ColumnType::i32, "tokens",
+               "part of the prompt, in whole KV blocks, that other requests have too",
+               [](const R& r) { return std::int64_t{r.shared_tokens}; }),
   };
 }
 
@@ -79,7 +82,8 @@ std::vector<Column<TaskRow>> make_task_columns() {
        real<R>("e2e_s", "s", "last token - arrival",
                [](const R& r) { return seconds_between(r.arrival, r.last_token); })});
   for (std::size_t m = 0; m < kMomentCount; ++m) {
-    columns.push_back(real<R>(std::string(kMomentNames[m]) + "_s", "s", "moment: part of e2e_s",
+    columns.push_back(real<R>(std::string(kMomentNames[m]) + "_s", "s",
+                              "part of e2e_s: see Moments in docs/model.md",
                               [m](const R& r) { return r.moments[m].seconds(); }));
   }
   return columns;
@@ -93,24 +97,26 @@ std::vector<Column<NodeSample>> make_node_columns() {
                     [counter](const R& r) { return r.state.counters.*counter; });
   };
   return {
-      real<R>("time_s", "s", "when the sample was taken",
-              [](const R& r) { return seconds(r.time); }),
+      real<R>("time_s", "s", "time of the sample", [](const R& r) { return seconds(r.time); }),
       whole<R>("node", ColumnType::i32, "", "row of /fleet",
                [](const R& r) { return static_cast<std::int64_t>(index(r.node)); }),
       whole<R>("up", ColumnType::u8, "", "1: serving, 0: down",
                [](const R& r) { return std::int64_t{r.state.up}; }),
-      whole<R>("running", ColumnType::i32, "requests", "in the running list",
+      whole<R>("running", ColumnType::i32, "requests", "requests in the running list",
                [](const R& r) { return std::int64_t{r.state.running}; }),
-      whole<R>("waiting", ColumnType::i32, "requests", "in the waiting queue",
+      whole<R>("waiting", ColumnType::i32, "requests", "requests in the waiting queue",
                [](const R& r) { return std::int64_t{r.state.waiting}; }),
-      real<R>("kv_use", "share", "of KV blocks in use", [](const R& r) { return r.state.kv_use; }),
-      real<R>("busy", "share", "of the time since the last sample with a step under way",
+      real<R>("kv_use", "share", "share of KV blocks in use",
+              [](const R& r) { return r.state.kv_use; }),
+      real<R>("busy", "share",
+              "share of the time since the last sample in which a step was under way",
               [](const R& r) { return r.since_last.busy; }),
-      real<R>("compute_utilisation", "share", "of peak FLOP/s since the last sample",
+      real<R>("compute_utilisation", "share", "share of peak FLOP/s since the last sample",
               [](const R& r) { return r.since_last.compute; }),
-      real<R>("memory_utilisation", "share", "of KV tokens, over the time since the last sample",
+      real<R>("memory_utilisation", "share", "mean share of KV blocks in use since the last sample",
               [](const R& r) { return r.since_last.memory; }),
-      real<R>("bandwidth_utilisation", "share", "of peak bytes/s since the last sample",
+      real<R>("bandwidth_utilisation", "share",
+              "share of peak memory bandwidth since the last sample",
               [](const R& r) { return r.since_last.bandwidth; }),
       count("steps", "count", "engine steps since the start", &NodeCounters::steps),
       count("prefill_tokens", "tokens", "prompt tokens computed since the start",
@@ -126,15 +132,19 @@ std::vector<Column<FleetRow>> make_fleet_columns() {
   return {
       whole<R>("node", ColumnType::i32, "", "index in the order of the scenario",
                [](const R& r) { return std::int64_t{r.node}; }),
-      text<R>("kind", "group of the scenario", [](const R& r) { return r.kind->name; }),
-      text<R>("gpu", "GPU of the catalogue", [](const R& r) { return r.kind->gpu.name; }),
-      text<R>("model", "model of the catalogue", [](const R& r) { return r.kind->model.name; }),
-      text<R>("engine", "engine of the catalogue", [](const R& r) { return r.kind->engine.name; }),
-      whole<R>("tensor_parallel", ColumnType::i32, "count", "GPUs of the node",
+      text<R>("kind", "name of its entry in the scenario's nodes",
+              [](const R& r) { return r.kind->name; }),
+      text<R>("gpu", "name of the GPU in the catalogue",
+              [](const R& r) { return r.kind->gpu.name; }),
+      text<R>("model", "name of the model in the catalogue",
+              [](const R& r) { return r.kind->model.name; }),
+      text<R>("engine", "name of the engine in the catalogue",
+              [](const R& r) { return r.kind->engine.name; }),
+      whole<R>("tensor_parallel", ColumnType::i32, "count", "number of GPUs",
                [](const R& r) { return std::int64_t{r.kind->tensor_parallel}; }),
       whole<R>("kv_blocks", ColumnType::i32, "blocks", "KV blocks of 16 tokens",
                [](const R& r) { return std::int64_t{r.kind->settings.grant.blocks}; }),
-      real<R>("capacity_per_s", "1/s", "saturated rate on this workload, alone",
+      real<R>("capacity_per_s", "1/s", "saturated rate of the node alone on this workload",
               [](const R& r) { return r.kind->capacity_per_s; }),
   };
 }
@@ -143,7 +153,8 @@ std::vector<Column<ComparisonRow>> make_summary_columns() {
   using R = ComparisonRow;
   return {
       text<R>("policy", "policy", [](const R& r) { return r.policy; }),
-      text<R>("metric", "metric, as in the tables of runs", [](const R& r) { return r.metric; }),
+      text<R>("metric", "name of the metric, as in the tables of runs",
+              [](const R& r) { return r.metric; }),
       text<R>("unit", "unit of the metric", [](const R& r) { return r.unit; }),
       real<R>("mean", "", "mean over seeds", [](const R& r) { return r.value.mean; }),
       real<R>("low", "", "95 % interval of the mean", [](const R& r) { return r.value.low; }),
@@ -154,7 +165,8 @@ std::vector<Column<ComparisonRow>> make_summary_columns() {
               [](const R& r) { return r.difference.low; }),
       real<R>("difference_high", "", "95 % interval of the difference",
               [](const R& r) { return r.difference.high; }),
-      real<R>("p_value", "", "of the objective's difference, Holm-corrected; else NaN",
+      real<R>("p_value", "",
+              "of the difference in objective_s, Holm-corrected; NaN for other metrics",
               [](const R& r) { return r.p_value; }),
   };
 }
@@ -174,8 +186,8 @@ const std::vector<Column<NodeSample>>& node_columns() {
 const std::vector<Column<NamedMetric>>& metric_columns() {
   using R = NamedMetric;
   static const std::vector<Column<R>> columns = {
-      text<R>("name", "metric", [](const R& r) { return r.name; }),
-      real<R>("value", "", "in the unit beside it", [](const R& r) { return r.value; }),
+      text<R>("name", "name of the metric", [](const R& r) { return r.name; }),
+      real<R>("value", "", "in the unit of the same row", [](const R& r) { return r.value; }),
       text<R>("unit", "s, 1/s, tokens/s, share, ratio or count", [](const R& r) { return r.unit; }),
   };
   return columns;

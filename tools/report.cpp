@@ -14,7 +14,7 @@ std::string trace_text(const Workload& workload) {
     return "";
   }
   return fmt::format(
-      "trace    {}: {} requests, time scale {:.4g} (simulated s per s of the trace), "
+      "trace    {}: {} requests, {:.4g} simulated seconds per second of the trace, "
       "{} window{} of {:.6g} s\n",
       workload.trace_path, count_text(workload.trace.size()), workload.time_scale, workload.windows,
       workload.windows == 1 ? "" : "s", workload.window.seconds());
@@ -22,17 +22,37 @@ std::string trace_text(const Workload& workload) {
 
 std::string requests_text(const Metrics& m) {
   const RunCounts& c = m.counts;
-  std::string out = fmt::format(
-      "requests {} arrived, {} finished, {} unfinished; {} counted in a "
-      "window of {}\n",
-      count_text(c.arrived), count_text(c.finished), count_text(m.unfinished),
-      count_text(m.counted), seconds_text(m.window_s));
-  out += fmt::format("refused  {} too long for every node, {} by the policy; {} cancelled\n",
-                     count_text(c.rejected_too_long), count_text(c.rejected_by_policy),
-                     count_text(c.cancelled));
-  out += fmt::format("trouble  {} failures, {} retries, {} preemptions\n", count_text(c.failures),
-                     count_text(c.retried), count_text(m.preemptions));
+  std::string out =
+      fmt::format("requests {} arrived, {} finished, {} unfinished; {} counted in a window of {}\n",
+                  count_text(c.arrived), count_text(c.finished), count_text(m.unfinished),
+                  count_text(m.counted), seconds_text(m.window_s));
+  out += fmt::format(
+      "refused  {} too long for every node, {} rejected by the policy; {} cancelled\n",
+      count_text(c.rejected_too_long), count_text(c.rejected_by_policy), count_text(c.cancelled));
+  out += fmt::format("outages  {} node failures, {} retried tasks; {} preemptions\n",
+                     count_text(c.failures), count_text(c.retried), count_text(m.preemptions));
   return out;
+}
+
+// The value that ranks, or why there is none.
+std::string objective_text(const Metrics& m) {
+  if (!std::isnan(m.objective_s)) {
+    return fmt::format("objective {} s per counted task\n", number_text(m.objective_s));
+  }
+  if (m.counted == 0) {
+    return "objective - (no task was counted)\n";
+  }
+  return fmt::format(
+      "objective - ({} counted tasks were refused, and objective.reject_penalty sets no cost for "
+      "that)\n",
+      count_text(m.counted - m.e2e.count));
+}
+
+std::string slo_text(const Metrics& m) {
+  return std::isnan(m.goodput_per_s)
+             ? "SLO      - (no tenant has one)\n"
+             : fmt::format("SLO      {} attained, goodput {} requests/s\n",
+                           percent_text(m.slo_attainment), number_text(m.goodput_per_s));
 }
 
 std::string latency_text(const Metrics& m) {
@@ -58,7 +78,7 @@ std::string moments_text(const Metrics& m) {
                  share(m.moment_tail_s[i], m.tail_e2e_s)});
     }
   }
-  table.add({"all", seconds_text(m.e2e.mean), "", seconds_text(m.tail_e2e_s), ""});
+  table.add({"total", seconds_text(m.e2e.mean), "", seconds_text(m.tail_e2e_s), ""});
   return table.text();
 }
 
@@ -109,19 +129,19 @@ nlohmann::ordered_json scenario_json(const Scenario& scenario) {
 
 std::string metrics_text(const Scenario& scenario, const Metrics& m) {
   std::string out = requests_text(m) + "\n" + latency_text(m) + "\n";
+  out += objective_text(m);
   out += fmt::format("rates    {} requests/s, {} prompt tokens/s, {} output tokens/s\n",
                      number_text(m.requests_per_s), number_text(m.prompt_tokens_per_s),
                      number_text(m.output_tokens_per_s));
-  out += fmt::format("SLO      {} attained, goodput {} requests/s\n",
-                     percent_text(m.slo_attainment), number_text(m.goodput_per_s));
-  out += fmt::format("use      busy {}, compute {}, KV memory {}, bandwidth {}\n",
+  out += slo_text(m);
+  out += fmt::format("usage    busy {}, compute {}, KV memory {}, bandwidth {}\n",
                      percent_text(m.busy), percent_text(m.compute_utilisation),
                      percent_text(m.memory_utilisation), percent_text(m.bandwidth_utilisation));
   out += fmt::format("fairness {:.3f} (Jain's index over {})\n\n", m.fairness,
-                     scenario.workload.tenants.size() > 1 ? "tenants' mean slowdown"
-                                                          : "nodes' compute utilisation");
+                     scenario.workload.tenants.size() > 1 ? "the tenants' mean slowdown"
+                                                          : "the nodes' compute utilisation");
   out += moments_text(m) + "\n";
-  out += fmt::format("work     {:.2f} events, {:.2f} segments, {:.2f} decisions a request\n",
+  out += fmt::format("work     {:.2f} events, {:.2f} segments, {:.2f} decisions per request\n",
                      m.events_per_request, m.segments_per_request, m.decisions_per_request);
   return out;
 }

@@ -1,4 +1,4 @@
-// What `run` and `evaluate` say of a scenario and its metrics: for people and for machines.
+// What `run`, `evaluate` and `validate` print about a scenario and its metrics, as text and JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,7 +10,7 @@
 
 namespace yardmaster {
 
-/// Fleet, capacity, load and scale of the trace: a few lines.
+/// Fleet, capacity, load and time scale of the trace: a few lines.
 std::string scenario_text(const Scenario&);
 /// The same as a JSON object.
 nlohmann::ordered_json scenario_json(const Scenario&);

@@ -10,6 +10,11 @@ namespace {
 constexpr float kSecondsPerPs = 1e-12F;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
+bool has_slo(const Tenant& tenant) {
+  const Slo& slo = tenant.slo;
+  return slo.ttft > Duration::zero() || slo.e2e > Duration::zero() || slo.tpot > Duration::zero();
+}
+
 // Compared as integers: (e2e - ttft) / (n - 1) <= slo.tpot without the division.
 bool meets(const Slo& slo, Duration ttft, Duration e2e, std::int32_t output_tokens) {
   const auto within = [](Duration value, Duration limit) {
@@ -23,14 +28,17 @@ double tpot_s(Duration ttft, Duration e2e, std::int32_t output_tokens) {
   return output_tokens > 1 ? (e2e - ttft).seconds() / (output_tokens - 1) : kNan;
 }
 
-// Seconds of one request alone in an idle engine.
-double engine_alone_s(const NodeSettings& settings, std::int32_t prompt_tokens,
-                      std::int32_t output_tokens) {
+// Seconds of one request in an idle engine.
+double idle_engine_s(const NodeSettings& settings, std::int32_t prompt_tokens,
+                     std::int32_t output_tokens, std::int32_t shared_tokens) {
   const StepCost& cost = settings.cost(0);
   Duration total{};
-  for (std::int32_t before = 0; before < prompt_tokens;) {
-    const std::int32_t chunk =
-        std::min(prompt_tokens - before, settings.rules.max_num_batched_tokens);
+  const std::int32_t cached =
+      settings.rules.enable_prefix_caching
+          ? std::min(shared_tokens, (prompt_tokens - 1) / kBlockTokens * kBlockTokens)
+          : 0;
+  for (std::int32_t before = cached; before < prompt_tokens;) {
+    const std::int32_t chunk = std::min(prompt_tokens - before, settings.rules.max_num_batched_tokens);
     MixedStep step;
     step.chunks = 1;
     step.chunk_tokens = chunk;
@@ -56,11 +64,13 @@ double jain_index(std::span<const double> values) {
   return squares > 0 ? sum * sum / (static_cast<double>(values.size()) * squares) : 1.0;
 }
 
-double alone_s(const Scenario& scenario, std::int32_t prompt_tokens, std::int32_t output_tokens) {
+double isolated_latency_s(const Scenario& scenario, std::int32_t prompt_tokens,
+                          std::int32_t output_tokens, std::int32_t shared_tokens) {
   double best = kNan;
   for (const NodeKind& kind : scenario.kinds) {
     if (prompt_tokens + output_tokens <= kind.settings.rules.max_model_len) {
-      const double seconds = engine_alone_s(kind.settings, prompt_tokens, output_tokens);
+      const double seconds =
+          idle_engine_s(kind.settings, prompt_tokens, output_tokens, shared_tokens);
       best = std::isnan(best) ? seconds : std::min(best, seconds);
     }
   }
@@ -68,8 +78,9 @@ double alone_s(const Scenario& scenario, std::int32_t prompt_tokens, std::int32_
 }
 
 MetricsCollector::MetricsCollector(const Scenario& scenario) : scenario_(&scenario) {
-  // Room for what the scenario asks for, within reason: growing would copy it all, twice over. The
-  // beginning is touched now, so that a short run's time has no page faults of ours in it.
+  // Room for the tasks that the scenario will submit, within reason, because growing copies
+  // everything. The beginning is touched now, so that the time of a short run has no page faults of
+  // this vector in it.
   constexpr double kMost = 1 << 24;
   constexpr std::size_t kTouched = 1 << 15;
   const double expected = scenario.workload.rate_per_s * scenario.duration.seconds();
@@ -81,18 +92,12 @@ MetricsCollector::MetricsCollector(const Scenario& scenario) : scenario_(&scenar
 void MetricsCollector::on_task(const TaskRow& row) {
   last_arrival_ = std::max(last_arrival_, row.arrival);
   const bool counted = row.arrival >= Time{scenario_->warm_up.ps};
-  const bool finished = row.outcome == Outcome::finished;
   const Tenant& tenant = scenario_->workload.tenants[row.address.tenant];
-  const Objective& objective = scenario_->objective;
   preemptions_ += row.preemptions;
   if (counted) {
-    ++counted_;
-    weight_ += tenant.weight;
+    count(row, tenant);
   }
-  if (!finished) {
-    if (counted) {
-      cost_ += tenant.weight * objective.reject_penalty.seconds();
-    }
+  if (row.outcome != Outcome::finished) {
     return;
   }
   Record r;
@@ -102,19 +107,31 @@ void MetricsCollector::on_task(const TaskRow& row) {
   r.last_token = row.last_token;
   r.prompt_tokens = row.prompt_tokens;
   r.output_tokens = row.output_tokens;
+  r.shared_tokens = row.shared_tokens;
   r.tenant = row.address.tenant;
   r.counted = counted;
   r.met = meets(tenant.slo, r.ttft, r.e2e, r.output_tokens);
   for (std::size_t m = 0; m < kMomentCount; ++m) {
     r.moments_s[m] = static_cast<float>(row.moments[m].ps) * kSecondsPerPs;
   }
-  if (counted) {
-    const bool late = tenant.slo.e2e > Duration::zero() && r.e2e > tenant.slo.e2e;
-    const double late_s = late ? (r.e2e - tenant.slo.e2e).seconds() : 0;
-    cost_ += tenant.weight *
-             (objective.latency_weight * r.e2e.seconds() + objective.slo_weight * late_s);
-  }
   finished_.push_back(r);
+}
+
+// Adds a counted task to the objective.
+void MetricsCollector::count(const TaskRow& row, const Tenant& tenant) {
+  const Objective& objective = scenario_->objective;
+  ++counted_;
+  weight_ += tenant.weight;
+  if (row.outcome != Outcome::finished) {
+    cost_ += tenant.weight * objective.reject_penalty.seconds();
+    refused_for_nothing_ += objective.reject_penalty == Duration::zero() ? 1U : 0U;
+    return;
+  }
+  const Duration e2e = row.last_token - row.arrival;
+  const bool late = tenant.slo.e2e > Duration::zero() && e2e > tenant.slo.e2e;
+  const double late_s = late ? (e2e - tenant.slo.e2e).seconds() : 0;
+  cost_ +=
+      tenant.weight * (objective.latency_weight * e2e.seconds() + objective.slo_weight * late_s);
 }
 
 Metrics MetricsCollector::finish(const RunCounts& counts, std::uint64_t unfinished, Time end,
@@ -123,7 +140,7 @@ Metrics MetricsCollector::finish(const RunCounts& counts, std::uint64_t unfinish
   m.window_s = std::max((last_arrival_ - Time{scenario_->warm_up.ps}).seconds(), 0.0);
   m.counted = counted_;
   m.preemptions = preemptions_;
-  m.objective_s = weight_ > 0 ? cost_ / weight_ : kNan;
+  m.objective_s = weight_ > 0 && refused_for_nothing_ == 0 ? cost_ / weight_ : kNan;
   m.counts = counts;
   m.unfinished = unfinished;
   m.end_s = end.seconds();
@@ -134,6 +151,7 @@ Metrics MetricsCollector::finish(const RunCounts& counts, std::uint64_t unfinish
   add_distributions(m);
   add_moments(m);
   add_rates(m);
+  add_slo(m);
   add_utilisation(m, sampler);
   return m;
 }
@@ -166,19 +184,30 @@ void MetricsCollector::add_distributions(Metrics& m) const {
     }
     return summarise(values);
   };
+  m.ttft = summary([](const Record& r) { return r.ttft.seconds(); });
+  m.tpot = summary([](const Record& r) { return tpot_s(r.ttft, r.e2e, r.output_tokens); });
+  m.e2e = summary([](const Record& r) { return r.e2e.seconds(); });
+  m.queue_time = summary([](const Record& r) { return r.queue_time.seconds(); });
+  m.slowdown = summary([&](const Record& r) { return slowdown(r); });
+}
+
+double MetricsCollector::slowdown(const Record& r) const {
+  return r.e2e.seconds() /
+         isolated_latency_s(*scenario_, r.prompt_tokens, r.output_tokens, r.shared_tokens);
+}
+
+void MetricsCollector::add_slo(Metrics& m) const {
+  const std::vector<Tenant>& tenants = scenario_->workload.tenants;
+  if (std::none_of(tenants.begin(), tenants.end(), has_slo)) {
+    m.slo_attainment = m.goodput_per_s = kNan;
+    return;
+  }
   std::uint64_t met = 0;
   for (const Record& r : finished_) {
     met += r.counted && r.met ? 1U : 0U;
   }
   m.slo_attainment =
       m.counted > 0 ? static_cast<double>(met) / static_cast<double>(m.counted) : kNan;
-  m.ttft = summary([](const Record& r) { return r.ttft.seconds(); });
-  m.tpot = summary([](const Record& r) { return tpot_s(r.ttft, r.e2e, r.output_tokens); });
-  m.e2e = summary([](const Record& r) { return r.e2e.seconds(); });
-  m.queue_time = summary([](const Record& r) { return r.queue_time.seconds(); });
-  m.slowdown = summary([&](const Record& r) {
-    return r.e2e.seconds() / alone_s(*scenario_, r.prompt_tokens, r.output_tokens);
-  });
 }
 
 void MetricsCollector::add_moments(Metrics& m) const {
@@ -223,9 +252,9 @@ void MetricsCollector::add_rates(Metrics& m) const {
 double MetricsCollector::tenant_fairness() const {
   std::vector<double> sums(scenario_->workload.tenants.size()), counts(sums.size()), means;
   for (const Record& r : finished_) {
-    const double slowdown = r.e2e.seconds() / alone_s(*scenario_, r.prompt_tokens, r.output_tokens);
-    if (r.counted && !std::isnan(slowdown)) {
-      sums[r.tenant] += slowdown;
+    const double ratio = slowdown(r);
+    if (r.counted && !std::isnan(ratio)) {
+      sums[r.tenant] += ratio;
       counts[r.tenant] += 1;
     }
   }

@@ -26,7 +26,8 @@ struct TaskRow {
   std::uint16_t preemptions = 0;
   std::int32_t prompt_tokens = 0, output_tokens = 0, predicted_tokens = 0;
   Time arrival, first_scheduled, first_token, last_token;  // never() where it did not happen
-  Moments moments;  // sum to last_token - arrival when finished
+  Moments moments;                 // sum to last_token - arrival when finished
+  std::int32_t shared_tokens = 0;  // of the prompt, whole blocks that other requests have too
 };
 
 /// Receives rows as tasks end, in simulated order, and facts if it asks for them.

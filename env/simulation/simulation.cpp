@@ -325,10 +325,12 @@ void Simulation::end_task(TaskSlot slot, NodeId n, Outcome outcome, Observer* ob
   }
   tasks_.record(fact, slot, n, now_);
   if (observer != nullptr) {
+    const PromptPath path = scenario_->workload.paths.path(r.spec.path, r.spec.address);
     observer->on_task({r.spec.address, n, outcome, r.preemptions, r.spec.prompt_tokens,
                        finished ? r.spec.output_tokens : 0, r.spec.predicted_tokens, r.spec.arrival,
                        r.first_scheduled, r.first_token, finished ? r.last_token : Time::never(),
-                       r.moments});
+                       r.moments,
+                       std::min(path.shared_blocks() * kBlockTokens, r.spec.prompt_tokens)});
   }
   tasks_.release(slot);
 }

@@ -1,4 +1,5 @@
-// `yardmaster evaluate`: policies on the same seeds, with intervals and paired differences.
+// `yardmaster evaluate`: compares policies on the same seeds, with intervals and paired
+// differences.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -29,7 +30,7 @@ struct EvaluateOptions {
   unsigned threads = 0;
 };
 
-/// Everything that a worker needs, and where its results go.
+/// What the workers share: the runs to make, and where their results go.
 struct Campaign {
   const Scenario& scenario;
   const std::vector<NamedPolicy>& policies;
@@ -39,11 +40,11 @@ struct Campaign {
   Progress& progress;
   std::vector<EpisodeResult> results;  // [policy x seeds + seed]
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;  // guards error
+  std::mutex mutex;  // guards `error`
   std::exception_ptr error;
 };
 
-constexpr std::uint64_t kBarSteps = 1000;  // of one run
+constexpr std::uint64_t kBarSteps = 1000;  // of the progress bar, per run
 
 void run_job(Campaign& c, std::size_t job) {
   std::uint64_t shown = 0;
@@ -66,7 +67,7 @@ void work(Campaign& c) {
     } catch (...) {
       const std::scoped_lock lock(c.mutex);
       c.error = c.error ? c.error : std::current_exception();
-      c.next = c.results.size();  // the others finish what they have begun
+      c.next = c.results.size();  // the other workers finish their current runs
     }
   }
 }
@@ -106,7 +107,7 @@ std::vector<PolicyRuns> by_policy(const std::vector<NamedPolicy>& policies, std:
   return runs;
 }
 
-// A digest of all runs of a policy: their sum, which no order changes.
+// A digest of all runs of a policy: their sum, which does not depend on the order.
 std::uint64_t policy_digest(const std::vector<EpisodeResult>& results, std::size_t policy,
                             std::size_t seeds) {
   std::uint64_t sum = 0;
@@ -146,7 +147,7 @@ std::string means_text(const Comparison& comparison) {
   return table.text();
 }
 
-// What the table shows, in a sentence, whoever wins.
+// What the table shows, one sentence per policy.
 std::string verdict_text(const Comparison& comparison, std::size_t seeds) {
   std::string out;
   for (const std::string& policy : comparison.ranking) {
@@ -159,7 +160,7 @@ std::string verdict_text(const Comparison& comparison, std::size_t seeds) {
                                                    : "not distinguishable from";
     out += fmt::format("{} is {} {}.\n", policy, verdict, comparison.best_baseline);
   }
-  return out.empty() && seeds < 2 ? "One seed gives no interval.\n" : out;
+  return out.empty() && seeds < 2 ? "One seed gives no confidence interval.\n" : out;
 }
 
 std::string evaluation_text(const Scenario& scenario, const std::vector<NamedPolicy>& policies,
@@ -172,19 +173,37 @@ std::string evaluation_text(const Scenario& scenario, const std::vector<NamedPol
   out += ranking_text(comparison) + "\n" + means_text(comparison) + "\n";
   out += verdict_text(comparison, seeds.size());
   out +=
-      "Intervals are 95 % (bootstrap over seeds), differences are paired by seed; lower is "
+      "Intervals are 95 % (bootstrap over seeds). Differences are paired by seed. Lower is "
       "better.\n\n";
   double requests = 0;
   for (const EpisodeResult& r : results) {
     requests += static_cast<double>(r.metrics.counts.arrived);
   }
-  out += fmt::format("speed    {} in all, {} requests/s\n", seconds_text(wall_s),
+  out += fmt::format("speed    {} in total, {} requests/s\n", seconds_text(wall_s),
                      count_text(static_cast<std::uint64_t>(requests / wall_s)));
   for (std::size_t p = 0; p < policies.size(); ++p) {
     out += fmt::format("{} {}  {}\n", p == 0 ? "digests " : "        ",
                        digest_text(policy_digest(results, p, seeds.size())), policies[p].name);
   }
   return out;
+}
+
+// Throws BadInput when a run has no objective because refusing its tasks costs nothing: then the
+// policy that refuses most would rank first.
+void check_objectives(const Scenario& scenario, const std::vector<PolicyRuns>& policies,
+                      const std::vector<std::uint64_t>& seeds) {
+  for (const PolicyRuns& policy : policies) {
+    for (std::size_t s = 0; s < policy.runs.size(); ++s) {
+      const Metrics& m = policy.runs[s];
+      if (m.counted > 0 && std::isnan(m.objective_s)) {
+        throw BadInput(fmt::format(
+            "{}: objective.reject_penalty: missing, and {} of {} counted tasks were refused under "
+            "{} with seed {}: without a cost of a refusal, refusing everything would rank first "
+            "(expected a duration, such as twice the longest slo.e2e)",
+            scenario.path, m.counted - m.e2e.count, m.counted, policy.policy, seeds[s]));
+      }
+    }
+  }
 }
 
 nlohmann::ordered_json interval_json(const Interval& i) {
@@ -237,7 +256,9 @@ int evaluate(const EvaluateOptions& options) {
       scenario, policies, seeds, writer ? &*writer : nullptr,
       options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency()));
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-  const Comparison comparison = compare(by_policy(policies, seeds.size(), results));
+  const std::vector<PolicyRuns> runs = by_policy(policies, seeds.size(), results);
+  check_objectives(scenario, runs, seeds);
+  const Comparison comparison = compare(runs);
   if (writer) {
     writer->add_summary(comparison.rows);
     writer->commit();
@@ -269,12 +290,12 @@ void add_evaluate_command(CLI::App& app, Command& chosen) {
       ->type_name("A,B,FILE");
   command
       .add_option("-s,--seeds", options->seeds,
-                  "1000..1019 or 1,2,5; default: the scenario's compare.seeds. Never seeds that a "
-                  "checkpoint was trained on")
+                  "1000..1019 or 1,2,5; default: the scenario's compare.seeds. Seeds that a "
+                  "checkpoint was trained on are refused")
       ->type_name("SEEDS");
   command
       .add_option("-t,--threads", options->threads,
-                  "Runs in parallel; 0: as many as there are cores. Results do not depend on it")
+                  "Number of runs in parallel; 0: one per core. Results do not depend on it")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   options->output.add_to(command);

@@ -1,4 +1,4 @@
-// `yardmaster run`: one scenario, one policy, one seed, everything that is known of it.
+// `yardmaster run`: simulates one policy on one seed and prints every metric.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -37,7 +37,7 @@ std::string run_text(const Scenario& scenario, const std::string& policy, std::u
   const auto arrived = static_cast<double>(result.metrics.counts.arrived);
   const auto decisions = static_cast<double>(result.metrics.counts.decisions);
   out += fmt::format(
-      "speed    {} of simulation ({} requests/s, {} decisions/s), {} to load the scenario\n",
+      "speed    simulated in {} ({} requests/s, {} decisions/s), scenario loaded in {}\n",
       seconds_text(result.wall_s), count_text(static_cast<std::uint64_t>(arrived / result.wall_s)),
       count_text(static_cast<std::uint64_t>(decisions / result.wall_s)), seconds_text(load_s));
   return out + fmt::format("digest   {}\n", digest_text(result.digest));
@@ -97,15 +97,15 @@ int run(const RunOptions& options) {
 
 void add_run_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<RunOptions>();
-  CLI::App& command = *app.add_subcommand(
-      "run", "Simulate one policy on one seed and show everything that is known of it");
+  CLI::App& command =
+      *app.add_subcommand("run", "Simulate one policy on one seed and print every metric");
   options->scenario.add_to(command);
   command
       .add_option("-p,--policy", options->policy,
-                  "A rule (`yardmaster list policies`) or a checkpoint of `train`; default: the "
-                  "first of the scenario's compare.policies")
+                  "A rule (see `yardmaster list policies`) or a checkpoint written by `train`; "
+                  "default: the first of the scenario's compare.policies")
       ->type_name("NAME|FILE");
-  command.add_option("--seed", options->seed, "Everything random follows from it")
+  command.add_option("--seed", options->seed, "Seed of everything random in the run")
       ->capture_default_str();
   options->output.add_to(command);
   command.callback([options, &chosen] { chosen = [options] { return run(*options); }; });

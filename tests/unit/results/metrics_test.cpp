@@ -6,6 +6,8 @@
 #include <numeric>
 #include <vector>
 
+#include "tests/support/orderings.h"
+#include "tests/support/scenario_builder.h"
 #include "tests/unit/results/rows.h"
 
 namespace yardmaster {
@@ -98,7 +100,7 @@ TEST(Metrics, RatesCountTasksThatEndInTheWindow) {
                  {finished_row(0, 0, 5, 0.5, 4, 7),      // ends before the warm-up
                   finished_row(0, 1, 9, 0.5, 2, 10),     // arrives before, ends in it
                   finished_row(0, 2, 12, 0.5, 2, 20),    // inside
-                  finished_row(0, 3, 30, 0.5, 2, 40)});  // the last arrival: ends behind it
+                  finished_row(0, 3, 30, 0.5, 2, 40)});  // the last arrival: ends after it
   EXPECT_NEAR(m.window_s, 20, 1e-9);
   EXPECT_NEAR(m.requests_per_s, 2.0 / 20, 1e-12);
   EXPECT_NEAR(m.output_tokens_per_s, 30.0 / 20, 1e-12);
@@ -136,10 +138,80 @@ TEST(Metrics, SlowdownIsRelativeToTheTaskAlone) {
   const Scenario scenario = two_node_scenario();
   // 250 prompt tokens in chunks of 100, 100, 50: 3 steps of 10 ms and 250 ms; then 4 decodes of 11
   // ms.
-  EXPECT_NEAR(alone_s(scenario, 250, 5), 0.03 + 0.25 + 4 * 0.011, 1e-9);
-  EXPECT_TRUE(std::isnan(alone_s(scenario, 5000, 5)));
+  EXPECT_NEAR(isolated_latency_s(scenario, 250, 5, 0), 0.03 + 0.25 + 4 * 0.011, 1e-9);
+  EXPECT_TRUE(std::isnan(isolated_latency_s(scenario, 5000, 5, 0)));
   TaskRow row = finished_row(0, 0, 20, 0.5, 2 * (0.01 + 0.05 + 2 * 0.011), 3);
   EXPECT_NEAR(metrics_of(scenario, {row}).slowdown.mean, 2, 1e-6);
+}
+
+// A task that hits the shared blocks is faster than one that computes its whole prompt.
+TEST(Metrics, SlowdownIsRelativeToTheTaskAloneWithEveryBlockCachedThatOthersShare) {
+  Scenario scenario = two_node_scenario();
+  EXPECT_NEAR(isolated_latency_s(scenario, 250, 5, 160), 0.03 + 0.25 + 4 * 0.011, 1e-9);
+  scenario.kinds[0].settings.enable_prefix_caching = true;
+  // 90 tokens are left: one step.
+  EXPECT_NEAR(isolated_latency_s(scenario, 250, 5, 160), 0.01 + 0.09 + 4 * 0.011, 1e-9);
+  // The last block is computed whatever is cached.
+  EXPECT_NEAR(isolated_latency_s(scenario, 160, 1, 160), 0.01 + 0.016, 1e-9);
+  TaskRow row = finished_row(0, 0, 20, 0.05, 0.01 + 0.018, 1);  // 32 of its 50 tokens were cached
+  row.shared_tokens = 32;
+  EXPECT_NEAR(metrics_of(scenario, {row}).slowdown.mean, 1, 1e-6);
+}
+
+TEST(Metrics, AttainmentAndGoodputAreNanWhenNoTenantHasAnSlo) {
+  Scenario scenario = two_node_scenario();
+  const std::vector<TaskRow> rows = {finished_row(0, 0, 20, 0.5, 2, 3),
+                                     finished_row(1, 0, 30, 0.5, 2, 3)};
+  EXPECT_EQ(metrics_of(scenario, rows).slo_attainment, 1);
+  scenario.workload.tenants[0].slo = {};
+  const Metrics m = metrics_of(scenario, rows);
+  EXPECT_TRUE(std::isnan(m.slo_attainment));
+  EXPECT_TRUE(std::isnan(m.goodput_per_s));
+}
+
+TEST(Metrics, ARefusalAtTheDoorCostsThePenaltyLikeARejectionByPolicy) {
+  Scenario scenario = two_node_scenario();
+  scenario.objective.reject_penalty = Duration::from_seconds(30);
+  for (const Outcome outcome : {Outcome::rejected_too_long, Outcome::rejected_by_policy}) {
+    const std::vector<TaskRow> rows = {finished_row(0, 0, 20, 0.5, 2, 3),
+                                       rejected_row(0, 1, 21, outcome)};
+    EXPECT_NEAR(metrics_of(scenario, rows).objective_s, (2 + 30) / 2.0, 1e-9);
+  }
+}
+
+TEST(Metrics, TheObjectiveIsNanWhenARefusalCostsNothing) {
+  const Scenario scenario = two_node_scenario();
+  const TaskRow finished = finished_row(0, 0, 20, 0.5, 2, 3);
+  for (const Outcome outcome : {Outcome::rejected_too_long, Outcome::rejected_by_policy}) {
+    const TaskRow refused = rejected_row(0, 1, 21, outcome);
+    EXPECT_TRUE(std::isnan(metrics_of(scenario, {finished, refused}).objective_s));
+    EXPECT_TRUE(std::isnan(metrics_of(scenario, {refused}).objective_s));
+    const TaskRow early = rejected_row(0, 1, 5, outcome);  // before the measured window
+    EXPECT_NEAR(metrics_of(scenario, {finished, early}).objective_s, 2, 1e-9);
+  }
+}
+
+TEST(Metrics, FairnessOfOneTenantIsThatOfComputeUtilisationOverNodes) {
+  const Scenario scenario =
+      make_scenario({formula_kind(1), formula_kind(1)},
+                    {poisson_tenant(fixed_length(200), fixed_length(50))}, 5, kSecond * 20);
+  Simulation world(scenario, Seed{1}, find_ordering("first_come_first_served"));
+  NodeSampler sampler(scenario, kMillisecond * 100);
+  MetricsCollector collector(scenario);
+  while (world.advance(&collector).kind == DecisionKind::dispatch) {
+    world.apply(Action::send(node_id(world.counts().sent % 4 == 0 ? 1 : 0)));
+    sampler.at_decision(world);
+  }
+  sampler.sample(world);
+  const Metrics m = collector.finish(world, sampler);
+  std::vector<double> compute, busy;
+  for (const Utilisation& u : sampler.between(Time{}, at_s(m.window_s))) {
+    compute.push_back(u.compute);
+    busy.push_back(u.busy);
+  }
+  EXPECT_LT(m.fairness, 0.95);
+  EXPECT_DOUBLE_EQ(m.fairness, jain_index(compute));
+  EXPECT_NE(m.fairness, jain_index(busy));
 }
 
 TEST(Metrics, FairnessOverTenantsFallsWhenOneOfThemWaits) {

@@ -1,4 +1,4 @@
-// A small scenario and tasks made by hand, for the tests of results.
+// A small scenario and tasks, written by hand for the tests of results.
 #pragma once
 
 #include "env/scenario/scenario.h"
@@ -8,8 +8,8 @@ namespace yardmaster::testing {
 
 inline Time at_s(double seconds) { return {Duration::from_seconds(seconds).ps}; }
 
-/// Two nodes of one kind whose steps last 10 ms + 1 ms a token in prefill, and two tenants; the
-/// first must see its first token within 1 s and the last within 5 s. Arrivals count from 10 s on.
+/// Two nodes of one kind whose steps take 10 ms + 1 ms per token in prefill, and two tenants. The
+/// first has SLOs of 1 s for TTFT and 5 s for E2E. Arrivals count from 10 s on.
 inline Scenario two_node_scenario() {
   Scenario s;
   s.name = "by hand";
@@ -47,8 +47,7 @@ inline Scenario two_node_scenario() {
   return s;
 }
 
-/// A finished task: scheduled 0.1 s after its arrival, all of whose time is split between two
-/// moments.
+/// A finished task, scheduled 0.1 s after its arrival. Its time is split between two moments.
 inline TaskRow finished_row(std::uint32_t tenant, std::uint32_t number, double arrival, double ttft,
                             double e2e, std::int32_t output_tokens) {
   TaskRow r;
@@ -67,7 +66,7 @@ inline TaskRow finished_row(std::uint32_t tenant, std::uint32_t number, double a
   return r;
 }
 
-/// A task that no node took.
+/// A task that was refused.
 inline TaskRow rejected_row(std::uint32_t tenant, std::uint32_t number, double arrival,
                             Outcome outcome) {
   TaskRow r;
