@@ -275,11 +275,13 @@ std::string catalogue_folder(const std::string& scenario_path) {
       folder != nullptr && *folder != '\0') {
     return folder;
   }
+  std::error_code ignored;
   const fs::path beside = fs::path(scenario_path).parent_path();
+  const fs::path command = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   const fs::path source_tree = fs::path(__FILE__).parent_path() / "../../scenarios/catalogue";
   for (const fs::path& folder :
-       {beside / "catalogue", beside / "../catalogue", beside / "../scenarios/catalogue"}) {
-    std::error_code ignored;
+       {beside / "catalogue", beside / "../catalogue", beside / "../scenarios/catalogue",
+        command / "../share/yardmaster/scenarios/catalogue"}) {
     if (fs::exists(folder / "gpus.yaml", ignored)) {
       return folder.lexically_normal().string();
     }

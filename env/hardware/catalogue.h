@@ -41,8 +41,8 @@ const CatalogueEntry<Spec>* find_entry(const std::vector<CatalogueEntry<Spec>>& 
 }
 
 /// The folder of the shipped catalogue. In this order: the environment variable
-/// YARDMASTER_CATALOGUE, `catalogue` beside or above the scenario, and the one in the source tree
-/// of this build.
+/// YARDMASTER_CATALOGUE, `catalogue` beside or above the scenario, the one installed with this
+/// program, and the one in the source tree of this build.
 std::string catalogue_folder(const std::string& scenario_path);
 /// Reads gpus.yaml, models.yaml and engines.yaml from a folder.
 void load_catalogue(const std::string& folder, Catalogue&, yaml::Faults&);
