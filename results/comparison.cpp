@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// [metric][seed] of one policy, and what the metrics are called.
+// Values [metric][seed] of one policy, with the names of the metrics.
 struct Columns {
   std::vector<NamedMetric> names;
   std::vector<std::vector<double>> values;
@@ -36,7 +36,7 @@ double mean_objective(const PolicyRuns& policy) {
   return mean(values);
 }
 
-// Indices of the policies, best first. A mean that is no number comes last.
+// Indices of the policies, best first. A mean that is NaN comes last.
 std::vector<std::size_t> by_objective(const std::vector<PolicyRuns>& policies) {
   std::vector<double> means;
   std::vector<std::size_t> order;

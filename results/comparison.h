@@ -10,7 +10,8 @@
 
 namespace yardmaster {
 
-/// What one policy did: its metrics, one entry a seed, in the order of the seeds that all share.
+/// The metrics of one policy, one entry per seed. All policies have the same seeds in the same
+/// order.
 struct PolicyRuns {
   std::string policy;
   bool baseline = true;  // a rule of the table; false for a learned one
@@ -22,25 +23,24 @@ struct ComparisonRow {
   std::string policy, metric, unit;
   Interval value;
   Interval difference;  // to the best baseline, on the same seeds; NaN for that baseline itself
-  double p_value =
-      0;  // of the difference, Holm-corrected over policies; of the objective only, else NaN
+  double p_value = 0;   // of the objective's difference, Holm-corrected over policies; else NaN
 };
 
-/// The verdict.
+/// Policies compared on the same seeds.
 struct Comparison {
-  std::vector<std::string> ranking;  // policies, best mean objective first; ties by order given
-  std::string best_baseline;  // lowest mean objective among the baselines, or among all if none
-  std::vector<ComparisonRow> rows;  // policy by policy in the order given, metric by metric
+  std::vector<std::string> ranking;  // policies, best mean objective first; ties in the given order
+  std::string best_baseline;         // lowest mean objective of the baselines; of all if none
+  std::vector<ComparisonRow> rows;   // policy by policy in the given order, metric by metric
 
   /// The row of that policy and metric. REQUIRES that there is one.
   [[nodiscard]] const ComparisonRow& row(const std::string& policy,
                                          const std::string& metric) const;
 };
 
-/// The name of the metric that ranks: what the scenario's objective costs, per task.
+/// The name of the metric that ranks: the cost per task by the scenario's objective.
 inline constexpr const char* kRankingMetric = "objective_s";
 
-/// Compares. REQUIRES at least one policy, and as many runs of each.
+/// Compares. REQUIRES at least one policy, and the same number of runs of each.
 Comparison compare(const std::vector<PolicyRuns>& policies);
 
 }  // namespace yardmaster

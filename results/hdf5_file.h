@@ -23,7 +23,7 @@ class Handle {
   using Close = herr_t (*)(hid_t);
 
   Handle() = default;
-  /// Takes `id`. Throws ResultsError that says `what` when the identifier is none.
+  /// Takes `id`. Throws ResultsError with the message `what` when the identifier is invalid.
   Handle(hid_t id, Close close, const std::string& what);
   Handle(Handle&& other) noexcept
       : id_(std::exchange(other.id_, H5I_INVALID_HID)), close_(other.close_) {}
@@ -46,13 +46,13 @@ class Handle {
   Close close_ = nullptr;
 };
 
-/// Throws ResultsError that says `what` when `status` reports a failure.
+/// Throws ResultsError with the message `what` when `status` reports a failure.
 void require(herr_t status, const std::string& what);
 
-/// Silences the library's own print of errors: ours carry what is needed.
+/// Stops the library from printing errors. The exceptions of this file have what is needed.
 void silence_errors();
 
-/// The group `path` below `parent`, with those on the way, created without time stamps.
+/// Creates the group `path` below `parent`, and those between, without time stamps.
 Handle create_group(hid_t parent, const std::string& path);
 
 void write_attribute(hid_t object, const char* name, const std::string& value);
@@ -65,7 +65,7 @@ Handle text_type();
 /// The enumeration of outcomes, over one byte.
 Handle outcome_type();
 
-/// Rows of a chunk; tables are handed over in chunks of this size.
+/// Rows per chunk.
 inline constexpr std::size_t kChunkRows = 8192;
 
 /// One growing column: a one-dimensional dataset, chunked, shuffled, gzip level 1.
@@ -88,7 +88,7 @@ class ColumnFile {
   hsize_t rows_ = 0;
 };
 
-/// A table: a group with one dataset a column, all of one length.
+/// A table: a group with one dataset per column, all of the same length.
 template <class Row>
 class Table {
  public:

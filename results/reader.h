@@ -1,4 +1,4 @@
-// Reads a results file back: for tests, and for tools that compare files.
+// Reads a results file, for tests and for tools that compare files.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The tables of a results file: which columns, of which type, in which unit, and how a column is
-// made from a row. results/README.md describes the whole file.
+// The tables of a results file: the columns with their types and units, and how each is computed
+// from a row. results/README.md describes the whole file.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace yardmaster {
 
-/// Raised when a reader of an older version would misunderstand the file.
+/// Increased when a reader for an older version would misunderstand the file.
 inline constexpr std::int64_t kSchemaVersion = 1;
 
 /// A file could not be written or read. The message names the file or the object.
@@ -33,7 +33,7 @@ template <class Row>
 struct Column {
   std::string name;
   ColumnType type;
-  std::string unit;  // SI or a countable ("tokens"); empty for names and indices
+  std::string unit;  // SI, or what is counted ("tokens"); empty for names and indices
   std::string description;
   std::function<std::int64_t(const Row&)> whole;
   std::function<double(const Row&)> real;  // NaN where there is no value

@@ -1,6 +1,6 @@
 // Statistics of comparisons: means with bootstrap intervals, paired differences, Holm's correction.
-// Resampling is addressed by (resample, position), so the same values give the same interval
-// always.
+// Resampling is addressed by (resample, position), so the same values always give the same
+// interval.
 #pragma once
 
 #include <cstdint>
@@ -34,12 +34,12 @@ class Bootstrap {
 };
 
 /// Two-sided p-value of the hypothesis that a[i] - b[i] is symmetric about zero: the sign-flip
-/// permutation test of Fisher, all 2^n flips up to n = 14, else 20,000 addressed ones. 1 when every
-/// difference is zero. REQUIRES equal lengths.
+/// permutation test of Fisher, with all 2^n flips up to n = 14 and 20,000 addressed ones beyond. 1
+/// when every difference is zero. REQUIRES equal lengths.
 double paired_p_value(std::span<const double> a, std::span<const double> b);
 
 /// Holm's step-down correction (Scandinavian Journal of Statistics 6, 1979): adjusted p-values in
-/// the order given. NaN entries stay NaN and do not count.
+/// the given order. NaN entries stay NaN and do not count.
 std::vector<double> holm(std::span<const double> p_values);
 
 }  // namespace yardmaster

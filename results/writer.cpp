@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Messages under way at most: with full chunks of tasks about 20 MB.
+// Most messages in the queue: about 20 MB with full chunks of tasks.
 constexpr std::size_t kQueueLength = 16;
 
 struct TaskChunk {
@@ -48,14 +48,14 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
-// The file itself: everything that calls the library. Used by the writer's thread only, once built.
+// The file itself: all calls of the HDF5 library. Once built, only the writer's thread uses it.
 class ResultsFile {
  public:
   ResultsFile(const fs::path& path, const Scenario& scenario, const Origin& origin) {
     hdf5::silence_errors();
     const std::string what = "cannot create " + path.string();
     const hdf5::Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, what);
-    // The format of 1.8 (2008): every reader knows it, and attributes may exceed 64 KiB.
+    // The format of HDF5 1.8 (2008): every reader knows it, and attributes may exceed 64 KiB.
     hdf5::require(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), what);
     const hdf5::Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, what);
     hdf5::require(H5Pset_obj_track_times(creation.get(), false), what);
@@ -100,7 +100,7 @@ class ResultsFile {
         .append(chunk.rows);
   }
 
-  // Flushes and closes; the last moment at which a full disk shows.
+  // Flushes and closes. A full disk shows here at the latest.
   void close() {
     open_.clear();
     hdf5::require(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL),
@@ -133,7 +133,7 @@ class ResultsFile {
 
 }  // namespace
 
-// The queue, the thread, and the two names.
+// The queue, the thread, and the temporary and final names.
 class Writer::Output {
  public:
   Output(const fs::path& path, const Scenario& scenario, const Origin& origin, bool overwrite)
@@ -144,7 +144,7 @@ class Writer::Output {
       throw ResultsError("cannot write " + path_.string() + ": there is no folder " +
                          path_.parent_path().string());
     }
-    fs::remove(partial_);  // of a process of the same number that was killed
+    fs::remove(partial_);  // left by a killed process with the same id
     try {
       file_.emplace(partial_, scenario, origin);
     } catch (...) {
@@ -188,8 +188,16 @@ class Writer::Output {
 
  private:
   void refuse_existing(bool overwrite) const {
-    if (!overwrite && fs::exists(path_)) {
-      throw ResultsError(path_.string() + " exists already");
+    std::error_code ignored;
+    const fs::file_status status = fs::symlink_status(path_, ignored);
+    if (!fs::exists(status)) {
+      return;
+    }
+    if (!fs::is_regular_file(status)) {
+      throw ResultsError(path_.string() + " exists and is not a regular file");
+    }
+    if (!overwrite) {
+      throw ResultsError(path_.string() + " already exists");
     }
   }
   void remove_partial() const {
@@ -202,7 +210,7 @@ class Writer::Output {
     }
   }
 
-  // Ends the thread: after the queue is empty, or at once.
+  // Ends the thread: once the queue is empty if `drain`, else at once.
   void stop(bool drain) {
     {
       const std::scoped_lock lock(mutex_);
@@ -246,8 +254,8 @@ class Writer::Output {
 
   const fs::path path_, partial_;
   bool overwrite_ = false, committed_ = false;
-  std::optional<ResultsFile> file_;  // the thread's own while it runs
-  std::mutex mutex_;                 // guards what follows
+  std::optional<ResultsFile> file_;  // used by the thread only while it runs
+  std::mutex mutex_;                 // guards the members below
   std::condition_variable changed_;
   std::deque<Message> queue_;
   bool stopping_ = false;

@@ -1,9 +1,9 @@
-// Writes one results file, on a thread of its own.
+// Writes one results file on a thread of its own.
 //
-// The file grows under a temporary name beside its final one and is renamed by commit(): under the
-// final name there is a complete file or none. Whoever leaves without commit(), by an exception or
-// an interrupt, leaves nothing. Members may be called from several threads; they hand over whole
-// chunks through a bounded queue and wait only when the disk is slower than the simulation.
+// The file grows under a temporary name beside its final one, and commit() renames it: under the
+// final name there is a complete file or none. Without commit(), after an exception or an
+// interrupt, nothing is left. Members may be called from several threads. They pass whole chunks
+// through a bounded queue and wait only when the disk is slower than the simulation.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@
 
 namespace yardmaster {
 
-/// What the root of a file says of its origin.
+/// The origin of a file, as stated at its root.
 struct Origin {
   std::string program_version;  // of yardmaster
-  std::string command;          // the command line that makes this file again
+  std::string command;          // the command line that reproduces this file
 };
 
 /// One run of a file: a policy on a seed.
@@ -35,7 +35,7 @@ struct RunKey {
   [[nodiscard]] std::string path() const { return "/runs/" + policy + "/" + std::to_string(seed); }
 };
 
-/// What is known of a run when it is over.
+/// The results of a run that has ended.
 struct RunRecord {
   std::uint64_t digest = 0;
   Metrics metrics;
@@ -44,26 +44,28 @@ struct RunRecord {
   double wall_s = 0;               // wall-clock seconds of the simulation loop; not reproducible
 };
 
-/// A results file in the making. Only one in a process at a time: the library below has one state.
+/// A results file being written. Only one per process at a time, because HDF5 has global state.
 class Writer {
  public:
-  /// Starts the file for `path`. Throws ResultsError when it exists and `overwrite` is false, or
-  /// when the folder cannot be written. Borrows nothing; the scenario's texts are copied.
+  /// Starts the file for `path`. Throws ResultsError when `path` exists and is not a regular file
+  /// or `overwrite` is false, and when the folder cannot be written. Copies what it needs.
   Writer(const std::filesystem::path& path, const Scenario&, const Origin&, bool overwrite = false);
   /// Without commit(): stops and removes the temporary file.
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  /// Rows of a run, in its order. These throw ResultsError when writing has failed.
+  /// Adds rows of a run, in its order. All add_ and end_ members throw ResultsError when writing
+  /// has failed.
   void add_tasks(const RunKey&, std::vector<TaskRow> rows);
   void add_nodes(const RunKey&, std::vector<NodeSample> rows);
-  /// Closes a run; its tables exist even if they are empty.
+  /// Ends a run. Its tables exist even if they are empty.
   void end_run(const RunKey&, RunRecord);
-  /// The table over all runs.
+  /// Adds the table over all runs.
   void add_summary(std::vector<ComparisonRow> rows);
 
-  /// Waits until all is written, closes the file and gives it its name. Throws ResultsError.
+  /// Waits until everything is written, closes the file and gives it its final name. Throws
+  /// ResultsError.
   void commit();
 
  private:
@@ -71,7 +73,7 @@ class Writer {
   std::unique_ptr<Output> output_;
 };
 
-/// Hands the tasks of one run to a writer, a chunk at a time.
+/// Passes the tasks of one run to a writer, one chunk at a time.
 class TaskRecorder final : public Observer {
  public:
   /// Borrows the writer.
@@ -82,7 +84,7 @@ class TaskRecorder final : public Observer {
       flush();
     }
   }
-  /// Hands over what is left. Call it at the end of the run.
+  /// Passes on the remaining rows. To be called at the end of the run.
   void flush();
 
  private:

@@ -13,6 +13,7 @@
 #include <iterator>
 #include <set>
 
+#include "env/hardware/catalogue.h"
 #include "env/workload/workload.h"
 #include "tools/version.h"
 
@@ -21,7 +22,7 @@ namespace {
 
 constexpr std::size_t kMostSeeds = 10'000;
 
-// Nothing but a global can be reached from a signal handler.
+// A signal handler can reach only a global.
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 volatile std::sig_atomic_t signalled = 0;
 
@@ -37,7 +38,7 @@ std::uint64_t parse_seed(const std::string& word) {
   const char* end = word.data() + word.size();
   const auto [at, error] = std::from_chars(word.data(), end, value);
   if (word.empty() || at != end || error != std::errc()) {
-    throw BadInput(fmt::format("\"{}\" is no seed (expected 7, 1,2,5 or 1000..1019)", word));
+    throw BadInput(fmt::format("\"{}\" is not a seed (expected 7, 1,2,5 or 1000..1019)", word));
   }
   return value;
 }
@@ -61,6 +62,20 @@ void append_seeds(std::vector<std::uint64_t>& seeds, const std::string& part) {
 
 namespace {
 
+// The file itself; where there is none, the shipped scenario of that name, with or without its
+// folder: an installed command runs `scenarios/quickstart.yaml` in any directory.
+std::string shipped_unless_exists(const std::string& file) {
+  namespace fs = std::filesystem;
+  const fs::path shipped = fs::path(catalogue_folder("")).parent_path();
+  std::error_code ignored;
+  for (const fs::path& path : {fs::path(file), shipped.parent_path() / file, shipped / file}) {
+    if (fs::exists(path, ignored)) {
+      return path.string();
+    }
+  }
+  return file;
+}
+
 void add_set(CLI::App& app, std::vector<std::string>& set) {
   app.add_option("--set", set, "Replace one value of the scenario; may be repeated")
       ->type_name("KEY.PATH=VALUE")
@@ -72,14 +87,14 @@ void add_set(CLI::App& app, std::vector<std::string>& set) {
 }  // namespace
 
 void ScenarioOptions::add_to(CLI::App& app) {
-  app.add_option("scenario", file, "Scenario, a YAML file (docs/scenario.md)")
+  app.add_option("scenario", file, "Scenario: a YAML file (docs/scenario.md)")
       ->required()
       ->type_name("FILE");
   add_set(app, set);
 }
 
 void ScenarioOptions::add_as_option(CLI::App& app, bool required) {
-  app.add_option("--scenario", file, "Scenario, a YAML file (docs/scenario.md)")
+  app.add_option("--scenario", file, "Scenario: a YAML file (docs/scenario.md)")
       ->required(required)
       ->type_name("FILE");
   add_set(app, set);
@@ -97,7 +112,9 @@ std::vector<Override> ScenarioOptions::overrides() const {
   return result;
 }
 
-Scenario ScenarioOptions::load() const { return load_scenario(file, overrides()); }
+Scenario ScenarioOptions::load() const {
+  return load_scenario(shipped_unless_exists(file), overrides());
+}
 
 std::vector<std::string> split_list(const std::string& text) {
   std::vector<std::string> parts;
@@ -117,10 +134,10 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text) {
     append_seeds(seeds, part);
   }
   if (seeds.empty()) {
-    throw BadInput("no seed given (expected 7, 1,2,5 or 1000..1019)");
+    throw BadInput("no seeds given (expected 7, 1,2,5 or 1000..1019)");
   }
   if (std::set<std::uint64_t>(seeds.begin(), seeds.end()).size() != seeds.size()) {
-    throw BadInput(fmt::format("seeds {}: a seed stands twice", text));
+    throw BadInput(fmt::format("seeds {}: a seed is listed twice", text));
   }
   return seeds;
 }
@@ -135,8 +152,8 @@ void check_windows(const Scenario& scenario, const std::vector<std::uint64_t>& s
   }
   if (windows.size() < seeds.size()) {
     throw BadInput(fmt::format(
-        "{} seeds choose only {} of the trace's {} windows of {:.6g} s: the same requests would "
-        "count twice (fewer seeds, consecutive ones, or a shorter duration)",
+        "{} seeds choose only {} of the trace's {} windows of {:.6g} s, so the same requests would "
+        "count twice (expected fewer seeds, consecutive ones, or a shorter duration)",
         seeds.size(), windows.size(), scenario.workload.windows,
         scenario.workload.window.seconds()));
   }
@@ -160,7 +177,7 @@ NamedPolicy resolve_policy(const std::string& name_or_path) {
   for (const DispatchEntry& entry : dispatch_table()) {
     known.push_back(entry.name);
   }
-  throw BadInput(fmt::format("policy \"{}\" is unknown, and no such file exists (known: {})",
+  throw BadInput(fmt::format("policy \"{}\" is unknown, and there is no such file (known: {})",
                              name_or_path, fmt::join(known, ", ")));
 }
 
@@ -170,11 +187,11 @@ std::vector<NamedPolicy> resolve_policies(const std::vector<std::string>& names)
   for (const std::string& name : names) {
     policies.push_back(resolve_policy(name));
     if (!seen.insert(policies.back().name).second) {
-      throw BadInput(fmt::format("policy \"{}\" stands twice", policies.back().name));
+      throw BadInput(fmt::format("policy \"{}\" is listed twice", policies.back().name));
     }
   }
   if (policies.empty()) {
-    throw BadInput("no policy given");
+    throw BadInput("no policies given (see `yardmaster list policies`)");
   }
   return policies;
 }
@@ -189,7 +206,7 @@ void check_held_out(const Scenario& scenario, const std::vector<NamedPolicy>& po
       const SeedRange one{seed, 1};
       if (policy.training->train.overlaps(one) || policy.training->validation.overlaps(one)) {
         throw BadInput(
-            fmt::format("{} was trained or chosen on seed {}: its result there is no evidence",
+            fmt::format("{} was trained or selected on seed {}: its result there is no evidence",
                         policy.name, seed));
       }
     }
@@ -214,17 +231,32 @@ void OutputOptions::add_to(CLI::App& app) {
                  "Write an HDF5 file (results/README.md); without it nothing is written")
       ->type_name("FILE");
   app.add_flag("--force", force, "Replace FILE if it exists");
-  app.add_flag("--json", json, "Print one JSON object on stdout, and nothing else");
+  app.add_flag("--json", json, "Print one JSON object on stdout and nothing else");
+}
+
+void check_output_file(const std::string& path, bool force) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (status.type() == fs::file_type::not_found || status.type() == fs::file_type::none) {
+    return;  // what is wrong with the folder shows when the file is created
+  }
+  if (!fs::is_regular_file(status)) {
+    throw BadInput(fmt::format("{} exists and is not a regular file", path));
+  }
+  if (!force) {
+    throw BadInput(fmt::format("{} already exists (--force replaces it)", path));
+  }
 }
 
 void OutputOptions::check() const {
-  if (!file.empty() && !force && std::filesystem::exists(file)) {
-    throw BadInput(fmt::format("{} exists already (--force replaces it)", file));
+  if (!file.empty()) {
+    check_output_file(file, force);
   }
 }
 
 Origin origin() {
-  // What the kernel keeps of the command line: arguments, each ended by a zero byte.
+  // The kernel's copy of the command line: arguments, each ended by a zero byte.
   std::ifstream in("/proc/self/cmdline", std::ios::binary);
   std::string command(std::istreambuf_iterator<char>(in), {});
   std::replace(command.begin(), command.end(), '\0', ' ');

@@ -1,8 +1,8 @@
 // The pattern of a subcommand, and what subcommands share.
 //
-// add_x_command(app, chosen) declares the options of `yardmaster x` and, when x was asked for,
-// stores what to do in `chosen`; main runs it after parsing. So `--help` and a wrong option cost
-// nothing.
+// add_x_command(app, chosen) declares the options of `yardmaster x`. When the command line names x,
+// parsing stores what to do in `chosen`, and main runs it afterwards. So `--help` and a wrong
+// option load nothing.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ namespace yardmaster {
 /// Exit codes of the program, as --help documents them.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailure = 1,   // a file cannot be written, a fault of the program, interrupted
+  kExitFailure = 1,   // a file cannot be read or written, or the command was interrupted
   kExitBadInput = 2,  // the scenario, an option or their combination is wrong; nothing was written
 };
 
@@ -45,7 +45,8 @@ void add_calibrate_command(CLI::App&, Command& chosen);
 void add_validate_node_command(CLI::App&, Command& chosen);
 void add_validate_closed_loop_command(CLI::App&, Command& chosen);
 
-/// Something on the command line is wrong: one line for the user, exit code 2.
+/// The command line or its combination with the scenario is wrong: one line for the user, exit
+/// code 2.
 class BadInput : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -58,11 +59,12 @@ struct ScenarioOptions {
 
   /// Declares FILE and --set.
   void add_to(CLI::App&);
-  /// The same with FILE behind --scenario.
+  /// The same, with FILE as the value of --scenario.
   void add_as_option(CLI::App&, bool required = true);
   /// The --set options. Throws BadInput for one without `=`.
   [[nodiscard]] std::vector<Override> overrides() const;
-  /// Reads the scenario. Throws ConfigError, or BadInput for a --set without `=`.
+  /// Reads the scenario, FILE or else the shipped one of that name. Throws ConfigError, or BadInput
+  /// for a --set without `=`.
   [[nodiscard]] Scenario load() const;
 };
 
@@ -70,8 +72,8 @@ struct ScenarioOptions {
 /// duplicate, or more than 10,000.
 std::vector<std::uint64_t> parse_seeds(const std::string& text);
 
-/// Throws BadInput when a trace has fewer windows than there are seeds: two would replay the same
-/// one.
+/// Throws BadInput when two of the seeds choose the same window of a trace: its requests would
+/// count twice.
 void check_windows(const Scenario&, const std::vector<std::uint64_t>& seeds);
 
 /// A policy of the table, or the one in a checkpoint.
@@ -79,22 +81,27 @@ struct NamedPolicy {
   std::string name;  // of the table, or the file's name without folder
   std::unique_ptr<DispatchPolicy> policy;
   bool baseline = true;                    // a rule of the table
-  std::optional<TrainingRecord> training;  // of a checkpoint: how it came to be
+  std::optional<TrainingRecord> training;  // of a checkpoint: how it was trained
 };
 
-/// A name of the table, or the path of a checkpoint. Throws BadInput that lists the known names.
+/// The policy that the table or a checkpoint has under this name or path. Throws BadInput that
+/// lists the known names.
 NamedPolicy resolve_policy(const std::string& name_or_path);
 
-/// All of them. Throws BadInput when a name stands twice or there is none.
+/// All of them. Throws BadInput for a duplicate name and for an empty list.
 std::vector<NamedPolicy> resolve_policies(const std::vector<std::string>& names);
 
-/// Throws BadInput when a checkpoint was trained or chosen on one of these seeds of this scenario:
-/// how it does on them is no evidence.
+/// Throws BadInput when a checkpoint was trained or selected on one of these seeds of this
+/// scenario: its result on them is no evidence.
 void check_held_out(const Scenario&, const std::vector<NamedPolicy>&,
                     const std::vector<std::uint64_t>& seeds);
 
 /// The scenario's ordering. Throws BadInput that lists the known names.
 std::unique_ptr<OrderingPolicy> resolve_ordering(const Scenario&);
+
+/// Throws BadInput when the output file `path` must not be written: it exists and `force` was not
+/// given, or it is anything but a regular file. Symlinks are not followed.
+void check_output_file(const std::string& path, bool force);
 
 /// Where results go: `-o FILE`, `--force`, `--json`.
 struct OutputOptions {
@@ -103,22 +110,22 @@ struct OutputOptions {
 
   /// Declares them.
   void add_to(CLI::App&);
-  /// Throws BadInput when FILE exists and --force was not given; to be called before any work.
+  /// As check_output_file(), unless no FILE was given. To be called before any work.
   void check() const;
 };
 
 /// The parts of `text` between commas, without empty ones.
 std::vector<std::string> split_list(const std::string& text);
 
-/// This program and the command line of this process, for the root of a results file.
+/// This program's version and the command line of this process, for the root of a results file.
 Origin origin();
 
-/// True once SIGINT or SIGTERM came. Long loops ask, and throw Interrupted.
+/// True after SIGINT or SIGTERM. Long loops check it and throw Interrupted.
 bool interrupted();
-/// Makes SIGINT and SIGTERM set the flag, a second one ends the process at once.
+/// Makes SIGINT and SIGTERM set that flag. A second one ends the process at once.
 void install_signal_handlers();
 
-/// Unwinds a command that was interrupted, so that temporary files go.
+/// Unwinds an interrupted command, so that its temporary files are removed.
 class Interrupted : public std::runtime_error {
  public:
   Interrupted() : std::runtime_error("interrupted") {}

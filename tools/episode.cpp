@@ -11,10 +11,10 @@
 namespace yardmaster {
 namespace {
 
-// Decisions between two looks at the clock's user: signals and the progress bar.
-constexpr std::uint64_t kDecisionsPerLook = 1024;
+// Decisions between two checks for signals and updates of the progress bar.
+constexpr std::uint64_t kDecisionsPerCheck = 1024;
 
-// Rows to the metrics and, if there is one, to the file.
+// Passes rows to the metrics and, if there is one, to the file.
 class Rows final : public Observer {
  public:
   Rows(const Scenario& scenario, Writer* writer, const RunKey& key) : collector(scenario) {
@@ -33,7 +33,7 @@ class Rows final : public Observer {
   std::optional<TaskRecorder> recorder;
 };
 
-void look_up(const Scenario& scenario, Time now, const EpisodeProgress& progress) {
+void check_in(const Scenario& scenario, Time now, const EpisodeProgress& progress) {
   if (interrupted()) {
     throw Interrupted();
   }
@@ -60,8 +60,8 @@ EpisodeResult run_episode(const Scenario& scenario, Seed seed, const NamedPolicy
        d = &world.advance(&rows)) {
     world.apply(dispatcher.decide(world, *d));
     sampler.at_decision(world);
-    if (++decisions % kDecisionsPerLook == 0) {
-      look_up(scenario, world.now(), progress);
+    if (++decisions % kDecisionsPerCheck == 0) {
+      check_in(scenario, world.now(), progress);
     }
   }
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;

@@ -1,4 +1,4 @@
-// One run of a policy on a seed, to the end of its work, with everything that is measured.
+// One run of a policy on a seed until all work has drained, with its metrics.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace yardmaster {
 
-/// What a run left behind.
+/// The result of a run.
 struct EpisodeResult {
   Metrics metrics;
   std::uint64_t digest = 0;
@@ -19,11 +19,11 @@ struct EpisodeResult {
   double wall_s = 0;  // of the loop alone, on the wall clock
 };
 
-/// Hears of the share of the run that is done, some hundred times; may be empty.
+/// Called some hundred times with the share of the run that is done; may be empty.
 using EpisodeProgress = std::function<void(double share)>;
 
-/// Runs until all work has drained. Rows go to the writer, when there is one. Reentrant: any number
-/// of runs may go on in parallel. Throws Interrupted after a signal, ResultsError from the writer.
+/// Runs until all work has drained. Rows go to the writer, unless it is null. Any number of runs
+/// may go on in parallel. Throws Interrupted after a signal and ResultsError from the writer.
 EpisodeResult run_episode(const Scenario&, Seed, const NamedPolicy&, const OrderingPolicy&,
                           Writer* writer, const EpisodeProgress& progress);
 

@@ -1,4 +1,4 @@
-// The command `yardmaster`. LibTorch is not linked here: `train` loads it when it is asked for.
+// The command `yardmaster`. LibTorch is not linked here: `train` loads it on demand.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -15,19 +15,20 @@ namespace {
 
 constexpr const char* kDescription =
     "Simulates a fleet of large language models at work and learns to run it.\n\n"
-    "  yardmaster run scenarios/quickstart.yaml           one policy, one seed, all that is known\n"
-    "  yardmaster evaluate scenarios/quickstart.yaml      policies on the same seeds, with "
-    "intervals\n"
-    "  yardmaster train scenarios/quickstart.yaml -o F    learn a dispatcher\n"
-    "  yardmaster validate scenarios/quickstart.yaml      every fault of a scenario\n"
-    "  yardmaster list                                    what a scenario may name\n"
-    "  yardmaster conform RECORDING...                    the node against an engine's scheduler";
+    "  yardmaster run scenarios/quickstart.yaml           simulate one policy on one seed\n"
+    "  yardmaster evaluate scenarios/quickstart.yaml      compare policies on the same seeds\n"
+    "  yardmaster train scenarios/quickstart.yaml -o F    train a dispatch policy\n"
+    "  yardmaster validate scenarios/quickstart.yaml      list every fault in a scenario\n"
+    "  yardmaster list                                    list the names that a scenario may use\n"
+    "  yardmaster conform RECORDING...                    compare the node with an engine's "
+    "scheduler";
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done; 1 a file could not be written or read, or interrupted; 2 the scenario, an "
-    "option\nor their combination is wrong, and nothing was written; 134 a fault of this program, "
-    "with the "
-    "seed and\nthe decision that show it again. `yardmaster COMMAND --help` has the options.";
+    "Exit codes: 0 success; 1 a file could not be read or written, or the command was interrupted; "
+    "2 the\nscenario, an option or their combination is wrong, and nothing was written; 134 a bug "
+    "in "
+    "this program,\nreported with the seed and the decision that reproduce it. "
+    "`yardmaster COMMAND --help` lists the options.";
 
 int dispatch(const Command& command) {
   try {
@@ -66,7 +67,7 @@ int run_main(int argc, char** argv) {
   add_validate_closed_loop_command(app, command);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->footer(
-        "Exit codes: 0 done, 1 failed or interrupted, 2 wrong input (nothing written).");
+        "Exit codes: 0 success, 1 failed or interrupted, 2 wrong input (nothing written).");
   }
   try {
     app.parse(argc, argv);

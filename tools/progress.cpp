@@ -30,7 +30,7 @@ Progress::Progress(std::string label, std::uint64_t total)
 Progress::~Progress() {
   const std::scoped_lock lock(mutex_);
   if (drawn_) {
-    fmt::print(stderr, "\r\x1b[K");  // to the line's start, and erase it
+    fmt::print(stderr, "\r\x1b[K");  // erase the line
     std::fflush(stderr);
   }
 }
@@ -60,7 +60,7 @@ void Progress::draw_if_due() {
   const auto elapsed = std::chrono::steady_clock::now() - start_;
   const std::int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count();
   std::int64_t due = next_draw_ms_;
-  // Of several threads one draws; the others go on with their work.
+  // One thread draws; the others continue with their work.
   if (ms >= due && next_draw_ms_.compare_exchange_strong(due, ms + kIntervalMs)) {
     draw(static_cast<double>(ms) / 1000);
   }

@@ -1,4 +1,4 @@
-// A progress bar on stderr for anything that takes over two seconds.
+// A progress bar on stderr for work that takes more than two seconds.
 #pragma once
 
 #include <atomic>
@@ -9,11 +9,11 @@
 
 namespace yardmaster {
 
-/// One bar, from construction to destruction, which erases it. Silent when stderr is no terminal,
+/// One bar, shown until its destructor erases it. Nothing is shown when stderr is not a terminal
 /// and during the first two seconds. Any thread may call it.
 class Progress {
  public:
-  /// `total` units of work; 0 when unknown (then a count is shown instead of a share).
+  /// `total`: units of work; 0 when unknown, which shows a count instead of a share.
   Progress(std::string label, std::uint64_t total);
   ~Progress();
   Progress(const Progress&) = delete;
@@ -23,7 +23,7 @@ class Progress {
   void set(std::uint64_t done);
   /// `more` units are finished.
   void add(std::uint64_t more = 1);
-  /// A word on the state of the work, shown behind the bar ("loss 0.31").
+  /// Text about the state of the work, shown behind the bar ("loss 0.31").
   void note(std::string text);
 
  private:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a bare Debian 12 to the main job: at most 10 minutes on 2 cores. Installs, builds, then
-# compares the baselines, trains a DQN and compares it with them on seeds that it never saw.
+# From a bare Debian 12 to results in at most 10 minutes on 2 cores: installs, builds, compares the
+# rules, trains two DQNs and compares them with the rules on seeds that were not used in training.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ cmake --preset release >/dev/null
 cmake --build --preset release --target yardmaster yardmaster_torch
 mkdir -p results/runs
 
-step "Baselines on held-out seeds $held_out"
+step "Rules on held-out seeds $held_out"
 build/release/yardmaster evaluate "$scenario" --policies "$baselines" --seeds "$held_out" \
   -o results/runs/quickstart_baselines.h5 --force
 
@@ -31,7 +31,7 @@ build/release/yardmaster train "$scenario" -o "$checkpoint"
 step "Training a plain DQN, which starts from nothing, for comparison"
 build/release/yardmaster train "$scenario" --algorithm dqn -o "$plain"
 
-step "All of them on held-out seeds $held_out"
+step "Rules and DQNs on held-out seeds $held_out"
 build/release/yardmaster evaluate "$scenario" --policies "$baselines,$checkpoint,$plain" \
   --seeds "$held_out" -o "$output" --force
 

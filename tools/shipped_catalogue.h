@@ -1,4 +1,4 @@
-// The shipped catalogue, as commands without a scenario name its entries.
+// The shipped catalogue, for commands that name its entries without a scenario.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@ namespace yardmaster {
 /// Throws ConfigError when it cannot be read.
 Catalogue shipped_catalogue();
 
-/// Throws BadInput: `option` names `name`, which is none of `known`.
+/// Throws BadInput: the value `name` of `option` is not among `known`.
 [[noreturn]] void not_in_catalogue(const std::string& option, const std::string& name,
                                    const std::vector<std::string>& known);
 
-/// The entry that `option` names. Throws BadInput with a suggestion when there is none.
+/// The entry `name` that `option` asks for. Throws BadInput with a suggestion when there is none.
 template <class Spec>
 const Spec& named(const std::vector<CatalogueEntry<Spec>>& entries, const std::string& option,
                   const std::string& name) {

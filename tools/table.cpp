@@ -11,7 +11,7 @@
 namespace yardmaster {
 namespace {
 
-// Digits behind the point for three significant ones.
+// Decimals that give three significant digits.
 int decimals(double value) {
   const double size = std::abs(value);
   if (size >= 99.95 || size == 0) {
@@ -20,7 +20,7 @@ int decimals(double value) {
   return size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
 }
 
-// Columns on the screen: bytes of UTF-8 that begin a code point.
+// Columns on the screen: the bytes of UTF-8 that begin a code point.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
@@ -35,7 +35,7 @@ TextTable::TextTable(std::vector<std::string> header, std::size_t left_columns)
 }
 
 void TextTable::add(std::vector<std::string> cells) {
-  check(cells.size() == rows_.front().size(), "a row of a table has another number of cells");
+  check(cells.size() == rows_.front().size(), "a row of a table has the wrong number of cells");
   rows_.push_back(std::move(cells));
 }
 

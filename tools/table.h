@@ -1,4 +1,4 @@
-// Tables and numbers for people.
+// Tables and numbers as text for readers.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,13 @@
 
 namespace yardmaster {
 
-/// Rows of text in aligned columns: the first ones to the left, the others to the right.
+/// Rows of text in aligned columns: the first columns to the left, the others to the right.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header, std::size_t left_columns = 1);
   /// REQUIRES as many cells as the header has.
   void add(std::vector<std::string> cells);
-  /// All lines, each ended, two blanks between columns. Widths count code points.
+  /// All lines, each with a line end, two blanks between columns. Widths count code points.
   [[nodiscard]] std::string text() const;
 
  private:
@@ -25,9 +25,9 @@ class TextTable {
 
 /// 19366 as "19,366".
 std::string count_text(std::uint64_t n);
-/// Three significant digits and the unit that fits: "832 us", "12.3 ms", "4.56 s"; "-" for NaN.
+/// Three significant digits with a unit that fits: "832 us", "12.3 ms", "4.56 s"; "-" for NaN.
 std::string seconds_text(double seconds);
-/// Three significant digits without exponent below 1e6; "-" for NaN.
+/// Three significant digits, without an exponent below 1e6; "-" for NaN.
 std::string number_text(double value);
 /// "87.4 %"; "-" for NaN.
 std::string percent_text(double share);

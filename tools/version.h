@@ -1,4 +1,4 @@
-// The version of the program; CMakeLists.txt says the same, and a test compares them.
+// The version of the program. A test compares it with CMakeLists.txt.
 #pragma once
 
 namespace yardmaster {

@@ -1,4 +1,4 @@
-// Nodes over time: their state is read at decisions, so that sampling moves nothing in the world.
+// Nodes over time. Their state is read at decisions, so sampling changes nothing in the world.
 #pragma once
 
 #include <cstdint>
@@ -42,14 +42,14 @@ class NodeSampler {
       sample(world);
     }
   }
-  /// Takes samples now, unless the last are of this very instant: for the end of a run.
+  /// Takes samples now, unless the last are of this instant. To be called at the end of a run.
   void sample(Simulation&);
 
   /// All samples, by time, then node.
   [[nodiscard]] const std::vector<NodeSample>& samples() const { return samples_; }
 
-  /// Utilisation of each node between the first samples at or after `from` and the last at or
-  /// before `to`; over the whole run when these are fewer than two.
+  /// Utilisation [node] between the first sample at or after `from` and the last at or before `to`.
+  /// Of the whole run up to the last sample when these are not two different instants.
   [[nodiscard]] std::vector<Utilisation> between(Time from, Time to) const;
 
  private:

@@ -14,6 +14,7 @@
 #include "policies/policy.h"
 #include "tests/support/chaos.h"
 #include "tests/support/dice.h"
+#include "tests/support/orderings.h"
 #include "tests/support/scenario_builder.h"
 
 namespace yardmaster {

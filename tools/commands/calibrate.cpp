@@ -1,5 +1,5 @@
-// `yardmaster calibrate`: catalogue entries from kernel profiles; with --host, the two numbers of a
-// machine from a measured run.
+// `yardmaster calibrate`: makes catalogue entries from kernel profiles. With --host, it finds the
+// two host times of a machine from a measured run.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -35,7 +35,7 @@ struct CalibrateOptions {
   bool host = false, force = false, json = false;
 };
 
-/// `key: [a, b, ...]`, wrapped, with as many decimals as a time of a GPU has digits.
+/// `key: [a, b, ...]`, wrapped, with four significant digits unless `whole`.
 std::string yaml_list(const std::string& key, const std::vector<double>& values, bool whole) {
   std::string text = "    " + key + ": [", line = text;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -99,7 +99,7 @@ void write_whole(const fs::path& path, const std::string& text) {
   }
 }
 
-/// The degrees that a folder holds: 1 at its top, the others in tp2, tp4 ...
+/// The degrees of tensor parallelism that a folder holds: 1 at its top, the others in tp2, tp4 ...
 std::vector<int> degrees_in(const fs::path& folder) {
   std::vector<int> degrees = {1};
   for (int k = 2; k <= 64; ++k) {
@@ -111,7 +111,7 @@ std::vector<int> degrees_in(const fs::path& folder) {
   return degrees;
 }
 
-/// The words of a name: what stands between other than letters and digits, in small letters.
+/// The words of a name in lower case: runs of letters and digits.
 std::set<std::string> words_of(const std::string& name) {
   std::set<std::string> words;
   std::string word;
@@ -126,32 +126,32 @@ std::set<std::string> words_of(const std::string& name) {
   return words;
 }
 
-/// Whether what a profiler calls its GPU or model may be this entry of the catalogue: it has all
-/// words of the name, but for those of form and number format.
+/// Whether a profiler's name of a GPU or model may mean this entry of the catalogue: it contains
+/// all words of the entry's name except those for form factor and number format.
 bool may_be(const std::string& profiled, const std::string& name) {
   const std::set<std::string> words = words_of(profiled);
-  const std::set<std::string> silent = {"sxm", "trtllm", "fp8", "kv8"};
+  const std::set<std::string> optional = {"sxm", "trtllm", "fp8", "kv8"};
   const std::set<std::string> asked = words_of(name);
   return std::all_of(asked.begin(), asked.end(), [&](const std::string& word) {
-    return words.contains(word) || silent.contains(word);
+    return words.contains(word) || optional.contains(word);
   });
 }
 
-/// Says so on stderr when the profiler's own record seems to name another GPU or model. Names are
-/// free text: it may be the same one all the same.
-void compare_with_record(const CalibrateOptions& options) {
+/// Warns on stderr when the profiler's own record seems to name another GPU or model. Names are
+/// free text, so it may still be the same one.
+void warn_of_other_names(const CalibrateOptions& options) {
   const fs::path path = fs::path(options.folder) / "meta.yaml";
   if (!fs::exists(path)) {
     return;
   }
-  yaml::Faults faults;  // a record that cannot be read contradicts nothing
+  yaml::Faults faults;  // ignored: a record that cannot be read contradicts nothing
   const yaml::Node record = yaml::parse_file(path.string(), faults);
   const std::array<std::array<std::string, 3>, 2> names = {
       {{"gpu", "--gpu", options.gpu}, {"model", "--model", options.model}}};
   for (const auto& [key, option, name] : names) {
     const yaml::Node* profiled = yaml::find(record, key);
     if (profiled != nullptr && !profiled->scalar.empty() && !may_be(profiled->scalar, name)) {
-      fmt::print(stderr, "{}:{}: warning: {} is \"{}\": is that {} {}?\n", path.string(),
+      fmt::print(stderr, "{}:{}: warning: {} is \"{}\", which may not be {} {}\n", path.string(),
                  profiled->place.line, key, profiled->scalar, option, name);
     }
   }
@@ -164,15 +164,15 @@ int calibrate_profile(const CalibrateOptions& options) {
   const Catalogue catalogue = shipped_catalogue();
   const GpuSpec gpu = named(catalogue.gpus, "--gpu", options.gpu);
   const ModelSpec model = named(catalogue.models, "--model", options.model);
-  compare_with_record(options);
+  warn_of_other_names(options);
   std::vector<std::pair<fs::path, std::string>> files;
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const int k : degrees_in(options.folder)) {
     const std::string folder = options.folder + (k > 1 ? fmt::format("/tp{}", k) : "");
     const FittedProfile fitted = fit_profile(folder, options.folder, gpu, model, k);
     const fs::path path = fs::path(options.output) / (fitted.profile.name + ".yaml");
-    if (!options.output.empty() && !options.force && fs::exists(path)) {
-      throw BadInput(fmt::format("{} exists already (--force replaces it)", path.string()));
+    if (!options.output.empty()) {
+      check_output_file(path.string(), options.force);
     }
     files.emplace_back(path, yaml_text(fitted, options));
     const auto error = [](const FitError& e) {
@@ -189,14 +189,14 @@ int calibrate_profile(const CalibrateOptions& options) {
                  percent(fitted.skew));
     }
   }
-  if (options.json) {
-    fmt::print("{}\n", rows.dump(2));
-  }
   if (!options.output.empty()) {
     fs::create_directories(options.output);
     for (const auto& [path, text] : files) {
       write_whole(path, text);
     }
+  }
+  if (options.json) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"profiles", rows}}.dump(2));
   }
   return kExitOk;
 }
@@ -222,14 +222,16 @@ int calibrate_host(const CalibrateOptions& options) {
     fmt::print("  {}: {:.3f} ms   # {:.3f} to {:.3f}\n", key, 1e3 * n.value, 1e3 * n.low,
                1e3 * n.high);
   };
-  fmt::print("# beyond the scenario's own; 95 % bootstrap intervals, requests {} to {}\nmachine:\n",
-             first, last);
+  fmt::print(
+      "# in addition to the scenario's own host times; 95 % bootstrap intervals; requests {} to "
+      "{}\nmachine:\n",
+      first, last);
   line("step", fit.step);
   line("uncaptured_step", fit.uncaptured_step);
   return kExitOk;
 }
 
-/// Options of one mode do nothing in the other.
+/// Throws BadInput for an option of the other mode.
 void check_options(const CalibrateOptions& o) {
   if (o.host == !o.folder.empty()) {
     throw BadInput("calibrate takes either PROFILE_DIR or --host");
@@ -266,29 +268,30 @@ int calibrate(const CalibrateOptions& options) {
 void add_calibrate_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<CalibrateOptions>();
   CLI::App& command = *app.add_subcommand(
-      "calibrate", "Make catalogue entries of kernel profiles, or find a machine's host times");
+      "calibrate", "Make catalogue entries from kernel profiles, or find a machine's host times");
   command
       .add_option("profile", options->folder,
-                  "Folder with dense, per_sequence, attention (and moe, skew) as .csv or "
-                  ".csv.gz; tp2 and so on below it")
+                  "Folder with the tables dense, per_sequence, attention and optionally moe and "
+                  "skew as .csv or .csv.gz; those of 2 GPUs in its folder tp2, and so on")
       ->type_name("PROFILE_DIR");
-  command.add_option("--gpu", options->gpu, "The profiled GPU, a name of the catalogue");
-  command.add_option("--model", options->model, "The profiled model, a name of the catalogue");
+  command.add_option("--gpu", options->gpu, "The profiled GPU: a name of the catalogue");
+  command.add_option("--model", options->model, "The profiled model: a name of the catalogue");
   options->source = kDefaultSource;
-  command.add_option("--source", options->source, "Where the profiles come from, for the entry");
+  command.add_option("--source", options->source,
+                     "Source of the profiles, to be stated in the entry");
   command
       .add_option("-o,--output", options->output,
-                  "Write one YAML file a degree here; without it nothing is written")
+                  "Write one YAML file per number of GPUs here; without it nothing is written")
       ->type_name("DIR");
-  command.add_flag("--force", options->force, "Replace files that exist");
+  command.add_flag("--force", options->force, "Replace existing files");
   command.add_flag("--host", options->host,
                    "Find machine.step and machine.uncaptured_step from a measured run");
   command.add_option("--measured", options->measured,
-                     "With --host: the run, as validate-node takes it, with scheduled_s");
+                     "With --host: a measured run as for validate-node, with scheduled_s");
   options->scenario.add_as_option(command, false);
   command.add_option("--requests", options->requests,
-                     "With --host: fit these only, FIRST..LAST in order of arrival");
-  command.add_flag("--json", options->json, "Print one JSON object on stdout, and nothing else");
+                     "With --host: fit only these, FIRST..LAST in order of arrival");
+  command.add_flag("--json", options->json, "Print one JSON object on stdout and nothing else");
   command.callback([options, &chosen] { chosen = [options] { return calibrate(*options); }; });
 }
 

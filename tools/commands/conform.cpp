@@ -1,4 +1,4 @@
-// `yardmaster conform`: does the node decide as the engine's own scheduler did?
+// `yardmaster conform`: compares the node's decisions with recordings of an engine's scheduler.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -17,11 +17,11 @@ struct ConformOptions {
   bool json = false;
 };
 
-/// How far a case, or all cases together, agree.
+/// How much of a case, or of all cases together, agrees.
 struct Agreement {
   std::int64_t cases = 0, agreeing_cases = 0;
-  std::int64_t steps = 0, agreeing_steps = 0;  // everything of a schedule() call but its times
-  std::int64_t times = 0, agreeing_times = 0;  // three of a step, three of a request
+  std::int64_t steps = 0, agreeing_steps = 0;  // all of a schedule() call except its times
+  std::int64_t times = 0, agreeing_times = 0;  // three per step, three per request
   std::int64_t requests = 0, agreeing_requests = 0;
 
   [[nodiscard]] bool complete() const {
@@ -127,7 +127,7 @@ void compare_requests(const RecordedCase& c, const ReplayedCase& got, Agreement&
   }
 }
 
-/// Compares; `first` gets the first difference in full.
+/// Compares. `first` receives the full text of the first difference.
 Agreement compare(const RecordedCase& c, const ReplayedCase& got, std::string& first) {
   Agreement agreement;
   agreement.cases = 1;
@@ -140,8 +140,8 @@ Agreement compare(const RecordedCase& c, const ReplayedCase& got, std::string& f
   return agreement;
 }
 
-/// A case that the node fails in is one that does not agree; the others are still to be replayed.
-ReplayedCase replay_all_the_same(const RecordedCase& c, std::string& first) {
+/// Replays. A case in which the node fails does not agree; the others are still replayed.
+ReplayedCase replay_or_describe_bug(const RecordedCase& c, std::string& first) {
   try {
     return replay(c);
   } catch (const InternalFault& fault) {
@@ -170,7 +170,7 @@ int conform(const ConformOptions& options) {
     Agreement in_file;
     read_recordings(file, [&](const RecordedCase& c) {
       std::string first;
-      const Agreement agreement = compare(c, replay_all_the_same(c, first), first);
+      const Agreement agreement = compare(c, replay_or_describe_bug(c, first), first);
       in_file.add(agreement);
       if (agreement.complete()) {
         return;
@@ -183,7 +183,7 @@ int conform(const ConformOptions& options) {
       failing.push_back(entry);
     });
     if (in_file.cases == 0) {
-      throw BadInput(file + ": no recorded case (expected one a line)");
+      throw BadInput(file + ": no recorded case (expected one per line)");
     }
     texts += fmt::format("{}: {} of {} cases agree: {}\n", file, in_file.agreeing_cases,
                          in_file.cases, summary(in_file));
@@ -194,7 +194,7 @@ int conform(const ConformOptions& options) {
     result["differences"] = failing;
     fmt::print("{}\n", result.dump(2));
   } else {
-    fmt::print("{}in all: {} of {} cases agree: {}\n", texts, all.agreeing_cases, all.cases,
+    fmt::print("{}total: {} of {} cases agree: {}\n", texts, all.agreeing_cases, all.cases,
                summary(all));
   }
   return all.complete() ? kExitOk : kExitFailure;
@@ -206,10 +206,12 @@ void add_conform_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<ConformOptions>();
   CLI::App& command = *app.add_subcommand(
       "conform",
-      "Replay recorded decisions of an engine's scheduler through the node: every step and time");
-  command.add_option("FILE", options->files, "Recorded cases: JSON lines, plain or gzipped")
+      "Compare every step and time of the node with recordings of an engine's scheduler");
+  command
+      .add_option("FILE", options->files,
+                  "Recorded cases: one JSON object per line, plain or gzipped")
       ->required();
-  command.add_flag("--json", options->json, "Print one JSON object on stdout, and nothing else");
+  command.add_flag("--json", options->json, "Print one JSON object on stdout and nothing else");
   command.callback([options, &chosen] { chosen = [options] { return conform(*options); }; });
 }
 

@@ -1,4 +1,4 @@
-// `yardmaster list`: what a scenario and a command line may name.
+// `yardmaster list`: the names that scenarios and command lines may use.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -19,9 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Rows of names with what is to be said of each.
+/// Names with a description each.
 struct Listing {
-  std::size_t texts;  // columns of text, first; numbers follow
+  std::size_t texts;  // number of text columns, which come first; numbers follow
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;
 };
@@ -73,7 +73,7 @@ Listing list_engines() {
   return listing;
 }
 
-// The first sentence of the comment that a scenario opens with.
+// The first sentence of the comment at the top of a scenario.
 std::string first_sentence(const fs::path& path) {
   std::ifstream in(path);
   std::string line, text;
@@ -85,7 +85,7 @@ std::string first_sentence(const fs::path& path) {
 }
 
 Listing list_scenarios() {
-  Listing listing{2, {"name", "what"}, {}};
+  Listing listing{2, {"name", "description"}, {}};
   const fs::path folder = fs::path(catalogue_folder("")).parent_path();
   std::vector<fs::path> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
@@ -157,7 +157,7 @@ int list(const ListOptions& options) {
 void add_list_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<ListOptions>();
   CLI::App& command = *app.add_subcommand(
-      "list", "Policies, orderings, GPUs, models, engines and scenarios by name");
+      "list", "List policies, orderings, GPUs, models, engines and scenarios by name");
   std::vector<std::string> names;
   for (const auto& [name, make] : kinds()) {
     names.push_back(name);
@@ -167,9 +167,11 @@ void add_list_command(CLI::App& app, Command& chosen) {
                   fmt::format("One of {}; default: all", fmt::join(names, ", ")))
       ->check(CLI::IsMember(names))
       ->type_name("WHAT");
-  command.add_flag("--scenario-reference", options->scenario_reference,
-                   "Print docs/scenario.md, made from the reader's declarations");
-  command.add_flag("--json", options->json, "Print one JSON object on stdout, and nothing else");
+  CLI::Option* reference =
+      command.add_flag("--scenario-reference", options->scenario_reference,
+                       "Print docs/scenario.md, generated from the declarations of the reader");
+  command.add_flag("--json", options->json, "Print one JSON object on stdout and nothing else")
+      ->excludes(reference);
   command.callback([options, &chosen] { chosen = [options] { return list(*options); }; });
 }
 

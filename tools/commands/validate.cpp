@@ -1,4 +1,4 @@
-// `yardmaster validate`: every fault of a scenario with its place, or what it resolves to.
+// `yardmaster validate`: every fault in a scenario with its place, or what it resolves to.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -16,7 +16,7 @@ struct ValidateOptions {
   bool json = false, resolved = false;
 };
 
-// Names of rules are known here, not to the reader of scenarios.
+// The reader of scenarios does not know the names of policies and orderings.
 Scenario load_and_check_names(const ValidateOptions& options) {
   Scenario scenario = options.scenario.load();
   static_cast<void>(resolve_ordering(scenario));
@@ -63,11 +63,11 @@ int validate(const ValidateOptions& options) {
 void add_validate_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<ValidateOptions>();
   CLI::App& command = *app.add_subcommand(
-      "validate", "Check a scenario: every fault with file:line:column and the key's path");
+      "validate", "Check a scenario and list every fault with file:line:column and key path");
   options->scenario.add_to(command);
   command.add_flag("--resolved", options->resolved,
                    "Print the scenario as YAML with every default written out");
-  command.add_flag("--json", options->json, "Print one JSON object on stdout, and nothing else");
+  command.add_flag("--json", options->json, "Print one JSON object on stdout and nothing else");
   command.callback([options, &chosen] { chosen = [options] { return validate(*options); }; });
 }
 

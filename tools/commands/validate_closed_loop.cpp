@@ -1,4 +1,5 @@
-// `yardmaster validate-closed-loop`: published closed-loop runs beside the same loops on a node.
+// `yardmaster validate-closed-loop`: compares published closed-loop runs with the same loops on a
+// simulated node.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -25,7 +26,7 @@ struct ClosedLoopOptions {
   bool runs = false, json = false;
 };
 
-/// Runs and what the node makes of each: [run].
+/// Published runs, and the node's prediction for each: [run].
 struct Compared {
   closed_loop::Table table;
   std::vector<Prediction> predictions;
@@ -40,7 +41,7 @@ closed_loop::Names parse_names(const std::vector<std::string>& as) {
     }
     const std::string name = text.substr(0, equals);
     if (!names.emplace(name, text.substr(equals + 1)).second) {
-      throw BadInput(fmt::format("--as {}: {} stands twice", text, name));
+      throw BadInput(fmt::format("--as {}: {} is listed twice", text, name));
     }
   }
   return names;
@@ -60,14 +61,14 @@ Compared compare(const ClosedLoopOptions& options) {
   return compared;
 }
 
-/// GPU, engine, model, number of GPUs; empty ones stand for all.
+/// GPU, engine, model, number of GPUs; an empty one stands for all.
 using Group = std::array<std::string, 4>;
 struct GroupErrors {
   Errors tpot, ttft;
 };
 
-/// Of all runs, of each GPU's, and of each configuration. TTFT counts where the published one has
-/// no warm-up in it: where lengths vary.
+/// Errors of all runs, per GPU, and per configuration. TTFT counts only where the published value
+/// has no warm-up in it, which is where lengths vary.
 std::map<Group, GroupErrors> errors_of(const Compared& compared) {
   std::map<Group, GroupErrors> groups;
   for (std::size_t i = 0; i < compared.predictions.size(); ++i) {
@@ -175,7 +176,7 @@ int validate_closed_loop(const ClosedLoopOptions& options) {
   }
   print_groups(errors_of(compared));
   for (const auto& [why, rows] : compared.table.left_out) {
-    fmt::print("left out: {} rows, {}\n", rows, why);
+    fmt::print("left out: {} row{}, {}\n", rows, rows == 1 ? "" : "s", why);
   }
   return kExitOk;
 }
@@ -186,23 +187,23 @@ void add_validate_closed_loop_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<ClosedLoopOptions>();
   CLI::App& command = *app.add_subcommand(
       "validate-closed-loop",
-      "Replay published closed-loop runs on nodes of the catalogue: TPOT and TTFT, errors in %");
+      "Compare TPOT and TTFT of published closed-loop runs with nodes of the catalogue");
   command
       .add_option("FILE", options->file,
-                  "CSV of runs: system, n_gpu, tp, engine, model, dtype, isl, osl, "
-                  "concurrency_or_rate, ttft_ms, tpot_ms; engine_version and family where they "
-                  "are there (docs/validation.md)")
+                  "CSV, one run per line: system, n_gpu, tp, engine, model, dtype, isl, osl, "
+                  "concurrency_or_rate, ttft_ms, tpot_ms; optional: engine_version, family "
+                  "(docs/validation.md)")
       ->required();
   command
       .add_option("--as", options->as,
-                  "What the file calls a system, a model or an engine is this entry of the "
-                  "catalogue; may be repeated")
+                  "Use this entry of the catalogue for a system, model or engine NAME of the "
+                  "file; may be repeated")
       ->type_name("NAME=ENTRY")
       ->take_all()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_flag("--runs", options->runs, "Print each run too");
-  command.add_flag("--json", options->json, "Print one JSON object on stdout, and nothing else");
+  command.add_flag("--runs", options->runs, "Also print every run");
+  command.add_flag("--json", options->json, "Print one JSON object on stdout and nothing else");
   command.callback(
       [options, &chosen] { chosen = [options] { return validate_closed_loop(*options); }; });
 }

@@ -1,4 +1,4 @@
-// `yardmaster validate-node`: a measured run beside the same requests on the simulated node.
+// `yardmaster validate-node`: compares a measured run with the same requests on the simulated node.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -23,9 +23,9 @@ struct ValidateNodeOptions {
 struct Compared {
   ServedTable real, simulated;
   std::size_t requests = 0;
-  std::size_t measures = 0;  // the first so many of kServedMeasures
+  std::size_t measures = 0;  // how many of kServedMeasures are compared, from the first
 
-  /// In per cent; nothing without a real value.
+  /// In per cent; nullopt without a real value.
   [[nodiscard]] std::optional<double> difference(std::size_t measure, std::size_t statistic) const {
     const double value = real[measure][statistic];
     return value > 0 ? std::optional(100 * (simulated[measure][statistic] / value - 1))
@@ -89,7 +89,7 @@ void print_json(const Compared& c) {
                          .dump(2));
 }
 
-/// What was compared with what.
+/// What is compared.
 void print_header(const std::string& measured, std::size_t requests, std::size_t first,
                   std::size_t last, const Scenario& scenario) {
   const NodeKind& kind = scenario.kinds.front();
@@ -99,8 +99,8 @@ void print_header(const std::string& measured, std::size_t requests, std::size_t
   const Duration before = scenario.network.frontend + scenario.network.latency;
   if (before > Duration::zero()) {
     fmt::print(
-        "network: {:.4g} ms before each request (frontend and latency of the scenario's "
-        "network; 0 when the times are the server's own)\n",
+        "network: {:.4g} ms before each request (frontend and latency of the scenario's network; "
+        "set both to 0 if the times were measured in the server)\n",
         1e3 * before.seconds());
   }
   fmt::print("\n");
@@ -127,17 +127,17 @@ void add_validate_node_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<ValidateNodeOptions>();
   CLI::App& command = *app.add_subcommand(
       "validate-node",
-      "Replay a measured run on the scenario's first node: real, simulated, difference in %");
+      "Compare a measured run with the same requests on the scenario's first node");
   command
       .add_option("--measured", options->measured,
-                  "CSV of requests: arrival_s, input_tokens, output_tokens, first_token_s, "
-                  "last_token_s, in seconds; scheduled_s adds two measures; with "
-                  "prefix_block_ids the node caches prefixes")
+                  "CSV, one request per line: arrival_s, input_tokens, output_tokens, "
+                  "first_token_s, last_token_s; optional: scheduled_s, which adds two measures, "
+                  "and prefix_block_ids, with which the node caches prefixes")
       ->required();
   options->scenario.add_as_option(command);
   command.add_option("--requests", options->requests,
-                     "Compare these only, FIRST..LAST in order of arrival; all are replayed");
-  command.add_flag("--json", options->json, "Print one JSON object on stdout, and nothing else");
+                     "Compare only these, FIRST..LAST in order of arrival; all are replayed");
+  command.add_flag("--json", options->json, "Print one JSON object on stdout and nothing else");
   command.callback([options, &chosen] { chosen = [options] { return validate_node(*options); }; });
 }
 

@@ -23,7 +23,7 @@ using testing::finished_row;
 using testing::rejected_row;
 using testing::two_node_scenario;
 
-/// A folder of its own for each test.
+/// Each test has its own folder.
 class Results : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -74,7 +74,7 @@ class Results : public ::testing::Test {
   fs::path folder_, path_;
 };
 
-TEST_F(Results, ComeBackAsTheyWereWritten) {
+TEST_F(Results, AreReadAsTheyWereWritten) {
   constexpr std::uint32_t kTasks = 20'000;  // more than two chunks
   write_one_run(kTasks);
   const Reader reader(path_);
@@ -96,7 +96,7 @@ TEST_F(Results, ComeBackAsTheyWereWritten) {
   EXPECT_EQ(reader.real_column("/runs/marginal_cost/1000/nodes/compute_utilisation").at(0), 0.5);
 }
 
-TEST_F(Results, SayWhereTheyComeFrom) {
+TEST_F(Results, StateTheirOrigin) {
   write_one_run(10);
   const Reader reader(path_);
   EXPECT_EQ(reader.text_attribute("/", "program_version"), "9.9.9");
@@ -155,7 +155,7 @@ TEST_F(Results, RefuseToReplaceAFileUnlessAsked) {
   EXPECT_EQ(files(), 1U);
 }
 
-TEST_F(Results, RefuseAFolderThatIsNotThere) {
+TEST_F(Results, RefuseAFolderThatDoesNotExist) {
   EXPECT_THROW(Writer(folder_ / "nowhere" / "out.h5", scenario_, {"1", "c"}), ResultsError);
 }
 

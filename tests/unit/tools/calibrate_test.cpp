@@ -1,4 +1,4 @@
-// Do the calibrators find what made the measurements?
+// The calibrators recover the parameters that produced the measurements.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder of its own for each test.
+/// Each test has its own folder.
 class Calibration : public testing::Test {
  protected:
   void SetUp() override {
@@ -51,7 +51,7 @@ ModelSpec two_layers() {
   return model;
 }
 
-/// What one layer's attention takes in the made-up profile, microseconds.
+/// Attention time of one layer in the synthetic profile, in microseconds.
 double attention(double chunk, double history, double n, double context) {
   return 10 + chunk * (history + chunk / 2) / 1000 + n * context / (chunk > 0 ? 50 : 100);
 }
@@ -70,7 +70,7 @@ std::string attention_rows() {
       }
       for (const int chunk : {16, 256, 2048}) {
         for (const int history : {0, 4096, 16384}) {
-          // A hole, as real profiles have: no long history beside many decodes.
+          // A gap as in real profiles: no long history beside many decodes.
           if (n < 256 && !(n == 64 && history == 4096)) {
             row(chunk, history, n, n > 0 ? context : 0);
           }
@@ -81,7 +81,7 @@ std::string attention_rows() {
   return text;
 }
 
-TEST_F(Calibration, ProfileOfStraightLinesComesBackWithoutError) {
+TEST_F(Calibration, ProfileOfStraightLinesIsRecoveredWithoutError) {
   write("dense.csv",
         "layer,tokens,time_us\nembedding,1,3\nembedding,64,5\nlayernorm,1,2\nlayernorm,64,4\n"
         "qkv_proj,1,50\nqkv_proj,64,70\n");
@@ -179,7 +179,7 @@ Scenario server(const std::vector<Override>& overrides = {}) {
   return load_scenario_text(kServer, YARDMASTER_SOURCE_DIR "/scenarios/server.yaml", overrides);
 }
 
-/// Requests often enough that steps hold many, with prompts beyond the captured graphs.
+/// Requests so frequent that steps hold many, with prompts beyond the captured graphs.
 std::vector<Served> requests() {
   std::vector<Served> run;
   for (int i = 0; i < 160; ++i) {
@@ -192,7 +192,7 @@ std::vector<Served> requests() {
   return run;
 }
 
-TEST_F(Calibration, HostTimesOfARunComeBack) {
+TEST_F(Calibration, HostTimesOfARunAreRecovered) {
   const Scenario machine =
       server({{"nodes.0.machine.step", "0.5 ms"}, {"nodes.0.machine.uncaptured_step", "4 ms"}});
   const std::vector<Served> measured = replay_scenario(requests(), machine);
@@ -203,7 +203,7 @@ TEST_F(Calibration, HostTimesOfARunComeBack) {
   EXPECT_GE(fit.step.high, fit.step.value);
 }
 
-TEST_F(Calibration, HostTimesBeyondTheFirstGridComeBack) {
+TEST_F(Calibration, HostTimesBeyondTheFirstGridAreRecovered) {
   const Scenario machine =
       server({{"nodes.0.machine.step", "2.2 ms"}, {"nodes.0.machine.uncaptured_step", "20 ms"}});
   const HostFit fit = fit_host(replay_scenario(requests(), machine), server(), 0, 159);
@@ -211,14 +211,14 @@ TEST_F(Calibration, HostTimesBeyondTheFirstGridComeBack) {
   EXPECT_NEAR(fit.uncaptured_step.value, 20e-3, 0.8e-3);
 }
 
-TEST_F(Calibration, SolutionThatDoesNotExplainTheRunIsNone) {
-  // Such a machine is overloaded from the start, and replays near 250 ms look like it in part.
+TEST_F(Calibration, SolutionThatDoesNotExplainTheRunIsRefused) {
+  // Such a machine is overloaded from the start, and some replays near 250 ms resemble it.
   const Scenario machine =
       server({{"nodes.0.machine.step", "10 ms"}, {"nodes.0.machine.uncaptured_step", "100 ms"}});
   EXPECT_THROW(fit_host(replay_scenario(requests(), machine), server(), 0, 159), BadInput);
 }
 
-TEST_F(Calibration, RunsThatTellNoHostTimesAreRefused) {
+TEST_F(Calibration, RunsThatDoNotDetermineHostTimesAreRefused) {
   std::vector<Served> run = replay_scenario(requests(), server());
   const auto fault = [&](std::size_t last) -> std::string {
     try {
@@ -310,7 +310,7 @@ TEST_F(Calibration, FaultsOfARequestNameFileLineAndValue) {
   begins("1,10,900000,1,2,3", "900010 tokens of prompt and output (expected at most ");
 }
 
-TEST_F(Calibration, StatisticsWithoutARealValueAreNoPartOfTheError) {
+TEST_F(Calibration, StatisticsWithoutARealValueDoNotCountInTheError) {
   write("run.csv",
         "arrival_s,input_tokens,output_tokens,first_token_s,last_token_s\n"
         "1,20,1,1.5,1.5\n2,10,1,2.2,2.2\n");
@@ -318,7 +318,7 @@ TEST_F(Calibration, StatisticsWithoutARealValueAreNoPartOfTheError) {
   const ServedTable real =
       statistics_of(read_measured_run(path("run.csv"), Columns::all_but_scheduled));
   EXPECT_TRUE(std::isnan(real[1][0]));  // no request has a second token
-  EXPECT_TRUE(std::isnan(real[3][0]));  // nor its moment of scheduling
+  EXPECT_TRUE(std::isnan(real[3][0]));  // nor a time of scheduling
   EXPECT_EQ(comparable_statistics(real), 10U);
   ServedTable simulated = real;
   for (std::array<double, 5>& measure : simulated) {

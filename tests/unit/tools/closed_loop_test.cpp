@@ -1,4 +1,4 @@
-// Are published runs read as what they are, and replayed as loops?
+// Published runs are read correctly and replayed as closed loops.
 #include "tools/validation/closed_loop.h"
 
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ TEST_F(ClosedLoop, NamesOfFilesFindEntriesOfTheCatalogue) {
   EXPECT_EQ(table.runs[3].engine.name, "tensorrt-llm-1.0");
 }
 
-TEST_F(ClosedLoop, AModelInFp8IsTheShippedOne) {
+TEST_F(ClosedLoop, AModelInFp8IsTheFp8EntryOfTheCatalogue) {
   const Table table = read(
       "h100_sxm,1,1,vllm,,Llama-3.1-70B,fp8,10,10,4,80,11,\n"
       "h200_sxm,4,4,trtllm,,Llama-3.1-70B,fp8,10,10,4,80,11,\n");
@@ -76,7 +76,7 @@ TEST_F(ClosedLoop, AModelInFp8IsTheShippedOne) {
   }
 }
 
-TEST_F(ClosedLoop, WhatIsNotKnownIsLeftOutWithItsReason) {
+TEST_F(ClosedLoop, UnknownNamesAreLeftOutWithAReason) {
   const Table table = read(
       "tpu_v6,1,1,vllm,,Llama-3.1-8B,bf16,10,10,4,80,11,\n"
       "h100_sxm,1,1,vllm,,org/Unheard-Of-7B,bf16,10,10,4,80,11,\n"
@@ -100,7 +100,7 @@ TEST_F(ClosedLoop, WhatIsNotKnownIsLeftOutWithItsReason) {
   EXPECT_EQ(table.left_out, expected);
 }
 
-TEST_F(ClosedLoop, GivenNamesGoBeforeTheRules) {
+TEST_F(ClosedLoop, GivenNamesOverrideTheRules) {
   const std::string row = "h100_pcie,1,1,vllm,0.19.1,org/Llama-3.3-8B,bf16,10,10,4,80,11,\n";
   const Table table = read(
       row,

@@ -57,17 +57,17 @@ TEST(Policies, ThatAreUnknownAreRefusedWithTheKnownOnes) {
   }
 }
 
-TEST(Policies, ThatStandTwiceAreRefused) {
+TEST(Policies, ListedTwiceAreRefused) {
   EXPECT_THROW(resolve_policies({"random", "random"}), BadInput);
   EXPECT_THROW(resolve_policies({}), BadInput);
   EXPECT_EQ(resolve_policies({"random", "round_robin"}).size(), 2U);
 }
 
-TEST(Policies, AFileThatIsNoCheckpointIsRefused) {
+TEST(Policies, AFileThatIsNotACheckpointIsRefused) {
   EXPECT_THROW(resolve_policy(std::string(YARDMASTER_SOURCE_DIR) + "/README.md"), BadInput);
 }
 
-TEST(HeldOut, ACheckpointIsNotEvaluatedOnWhatItLearntFrom) {
+TEST(HeldOut, ACheckpointIsNotEvaluatedOnItsTrainingSeeds) {
   Scenario scenario;
   scenario.name = "here";
   std::vector<NamedPolicy> policies(1);

@@ -1,4 +1,4 @@
-// Are tables read as they were meant, and refused with the line where they were not?
+// Tables are read as intended, and malformed ones are refused with the line.
 #include "tools/validation/csv.h"
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ class Csv : public testing::Test {
                             testing::UnitTest::GetInstance()->current_test_info()->name();
 };
 
-TEST_F(Csv, MarkSpacesAndQuotesAreNoPartOfACell) {
+TEST_F(Csv, ByteOrderMarkSpacesAndQuotesAreNotPartOfACell) {
   const CsvTable table =
       read("\xEF\xBB\xBF a ,\"b, c\",d\r\n 1 , \"x, \"\"y\"\"\" ,\t2\r\n,\"\",\n");
   ASSERT_EQ(table.size(), 2U);
@@ -63,7 +63,7 @@ TEST_F(Csv, FaultsNameTheLineAndWhatWasExpected) {
   EXPECT_EQ(fault_of("\n \n"), path_ + ": empty (expected a header)");
 }
 
-TEST_F(Csv, MissingColumnIsToldWithThoseThereAre) {
+TEST_F(Csv, MissingColumnIsReportedWithThoseThatExist) {
   const CsvTable table = read("\na,b\n1,0\n");
   try {
     [[maybe_unused]] const double value = table.number(0, "c");

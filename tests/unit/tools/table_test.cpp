@@ -20,7 +20,7 @@ TEST(Numbers, HaveThreeSignificantDigitsAndTheUnitThatFits) {
   EXPECT_EQ(percent_text(0.8771), "87.7 %");
 }
 
-TEST(Numbers, ThatAreNoneAreADash) {
+TEST(Numbers, ThatAreNanAreADash) {
   EXPECT_EQ(seconds_text(std::nan("")), "-");
   EXPECT_EQ(number_text(std::nan("")), "-");
   EXPECT_EQ(percent_text(std::nan("")), "-");
