@@ -19,9 +19,6 @@ constexpr double kValueUnits =
 EnvironmentOptions options_for(const Scenario& scenario, const OrderingPolicy* ordering) {
   EnvironmentOptions options;
   options.ordering = ordering;
-  if (options.ordering == nullptr) {
-    throw std::invalid_argument("unknown ordering \"" + scenario.dispatch.ordering + "\"");
-  }
   if (scenario.nodes() < 2) {
     throw std::invalid_argument("a fleet of one node leaves nothing to learn");
   }

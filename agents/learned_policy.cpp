@@ -54,10 +54,8 @@ std::unique_ptr<DispatchPolicy> make_learned_policy(const Checkpoint& c) {
     if (!c.network) {
       throw std::invalid_argument("a checkpoint without an agent");
     }
-    std::unique_ptr<DispatchPolicy> base;
-    if (!c.network->base.empty() && (base = make_dispatch(c.network->base)) == nullptr) {
-      throw std::invalid_argument("unknown base rule \"" + c.network->base + "\"");
-    }
+    std::unique_ptr<DispatchPolicy> base =
+        c.network->base.empty() ? nullptr : make_dispatch(c.network->base);
     return std::make_unique<NetworkPolicy>(*c.network, c.scale_s, std::move(base));
   } catch (const std::invalid_argument& fault) {
     throw CheckpointError(fault.what());

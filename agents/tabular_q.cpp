@@ -23,9 +23,6 @@ class TabularPolicy final : public DispatchPolicy {
   explicit TabularPolicy(const TabularAgent& agent) : table_(agent.table) {
     for (const std::string& name : agent.rules) {
       rules_.push_back(make_dispatch(name));
-      if (rules_.back() == nullptr) {
-        throw std::invalid_argument("unknown dispatch rule \"" + name + "\"");
-      }
       if (name == kTabularRules[kTabularFallback]) {
         fallback_ = rules_.size() - 1;
       }

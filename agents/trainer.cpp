@@ -23,7 +23,6 @@ Rules make_rules() {
   for (const std::string_view name : kTabularRules) {
     rules.policies.push_back(make_dispatch(name));
     rules.names.emplace_back(name);
-    check(rules.policies.back() != nullptr, "a rule of the table is missing");
   }
   return rules;
 }

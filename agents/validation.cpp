@@ -45,7 +45,6 @@ double mean_of(std::span<const double> x) {
 
 double mean_completion_s(const Scenario& scenario, const DispatchPolicy& policy, Seed seed) {
   const auto ordering = make_ordering(scenario.dispatch.ordering);
-  check(ordering != nullptr, "unknown ordering");
   Simulation world(scenario, seed, ordering.get());
   Dispatcher dispatcher(policy, seed);
   CompletionMean mean(scenario);

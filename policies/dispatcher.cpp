@@ -6,8 +6,8 @@ namespace yardmaster {
 
 namespace {
 
-/// The smallest score of some nodes, how many have it, and the last of them. Added to without
-/// branches, for most scores are no candidates and nobody can tell which.
+/// The smallest score of some nodes, how many nodes have it, and the last of them. add() has no
+/// branches, because which scores improve on the best is unpredictable.
 struct Best {
   double score = std::numeric_limits<double>::infinity();
   std::size_t nodes = 0, last = 0;
@@ -32,7 +32,7 @@ NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> l
     }
     return s;
   };
-  // Two strands, for the next event waits for the choice.
+  // Two independent chains, so that their comparisons overlap in the pipeline.
   Best best, other;
   const std::size_t pairs = scores.size() / 2 * 2;
   for (std::size_t i = 0; i < pairs; i += 2) {
@@ -62,11 +62,11 @@ NodeId best_node(std::span<const double> scores, std::span<const std::uint8_t> l
 }
 
 Action Dispatcher::decide(Simulation& sim, const Decision& decision) {
-  // Copied: view() may end the life of the decision's spans.
+  // A copy, because view() may invalidate the decision's spans.
   const TaskView task = decision.task;
   const FleetView& view = sim.view();
   scores_.resize(view.nodes());
-  // Addressed by the task, so that ties fall alike whatever was decided before.
+  // Addressed by the task, so ties resolve alike whatever was decided before.
   const Draw draw{seed_, Purpose::tie, task.address};
   policy_->score(task, view, decision.legal, draw, scores_);
   const NodeId best = best_node(scores_, decision.legal, draw);

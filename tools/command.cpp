@@ -160,11 +160,9 @@ void check_windows(const Scenario& scenario, const std::vector<std::uint64_t>& s
 }
 
 NamedPolicy resolve_policy(const std::string& name_or_path) {
-  if (std::unique_ptr<DispatchPolicy> rule = make_dispatch(name_or_path)) {
-    return {name_or_path, std::move(rule), true, std::nullopt};
-  }
+  const bool rule = names_dispatch_rule(name_or_path);
   const std::filesystem::path path(name_or_path);
-  if (std::filesystem::is_regular_file(path)) {
+  if (!rule && std::filesystem::is_regular_file(path)) {
     try {
       const Checkpoint checkpoint = load_checkpoint(name_or_path);
       return {path.filename().string(), make_learned_policy(checkpoint), false,
@@ -173,12 +171,12 @@ NamedPolicy resolve_policy(const std::string& name_or_path) {
       throw BadInput(error.what());
     }
   }
-  std::vector<std::string_view> known;
-  for (const DispatchEntry& entry : dispatch_table()) {
-    known.push_back(entry.name);
+  try {
+    return {name_or_path, make_dispatch(name_or_path), true, std::nullopt};
+  } catch (const PolicyFault& fault) {
+    throw BadInput(fmt::format("policy \"{}\": {}{}", name_or_path,
+                               rule ? "" : "there is no such file, and ", fault.what()));
   }
-  throw BadInput(fmt::format("policy \"{}\" is unknown, and there is no such file (known: {})",
-                             name_or_path, fmt::join(known, ", ")));
 }
 
 std::vector<NamedPolicy> resolve_policies(const std::vector<std::string>& names) {
@@ -214,16 +212,11 @@ void check_held_out(const Scenario& scenario, const std::vector<NamedPolicy>& po
 }
 
 std::unique_ptr<OrderingPolicy> resolve_ordering(const Scenario& scenario) {
-  auto ordering = make_ordering(scenario.dispatch.ordering);
-  if (ordering == nullptr) {
-    std::vector<std::string_view> known;
-    for (const OrderingEntry& entry : ordering_table()) {
-      known.push_back(entry.name);
-    }
-    throw BadInput(fmt::format("{}: dispatch.ordering: \"{}\" is unknown (known: {})",
-                               scenario.path, scenario.dispatch.ordering, fmt::join(known, ", ")));
+  try {
+    return make_ordering(scenario.dispatch.ordering);
+  } catch (const PolicyFault& fault) {
+    throw BadInput(fmt::format("{}: dispatch.ordering: {}", scenario.path, fault.what()));
   }
-  return ordering;
 }
 
 void OutputOptions::add_to(CLI::App& app) {

@@ -78,13 +78,13 @@ void check_windows(const Scenario&, const std::vector<std::uint64_t>& seeds);
 
 /// A policy of the table, or the one in a checkpoint.
 struct NamedPolicy {
-  std::string name;  // of the table, or the file's name without folder
+  std::string name;  // a rule with its knobs as written, or the file's name without folder
   std::unique_ptr<DispatchPolicy> policy;
   bool baseline = true;                    // a rule of the table
   std::optional<TrainingRecord> training;  // of a checkpoint: how it was trained
 };
 
-/// The policy that the table or a checkpoint has under this name or path. Throws BadInput that
+/// A rule as NAME or NAME:KNOB=VALUE,KNOB=VALUE, or the path of a checkpoint. Throws BadInput that
 /// lists the known names.
 NamedPolicy resolve_policy(const std::string& name_or_path);
 

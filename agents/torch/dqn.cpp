@@ -276,9 +276,6 @@ Checkpoint train_dqn(const Scenario& scenario, TrainOptions options,
   }
   const std::unique_ptr<DispatchPolicy> base =
       options.base.empty() ? nullptr : make_dispatch(options.base);
-  if (!options.base.empty() && base == nullptr) {
-    throw std::invalid_argument("unknown base rule \"" + options.base + "\"");
-  }
   Collector collector(scenario, options, base.get());
   Start start = begin(scenario, options, collector);
   collector.set_scales(start.scales);

@@ -426,6 +426,7 @@ YARDMASTER_YAML_TYPE(UsdPerHour)
 #undef YARDMASTER_YAML_TYPE
 
 template Node list_node(const std::vector<std::int64_t>&);
+template Node list_node(const std::vector<std::string>&);
 template std::vector<std::int64_t> Section::list_of(const Field<std::int64_t>&,
                                                     const std::vector<std::int64_t>&);
 template std::vector<double> Section::list_of(const Field<double>&, const std::vector<double>&);

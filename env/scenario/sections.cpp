@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <set>
 
+#include "env/scenario/policy_list.h"
+
 namespace yardmaster {
 
 namespace {
@@ -165,11 +167,12 @@ void read_objective(Section& s, const Scenario& scenario, Objective& objective) 
 }
 
 void read_compare(Section& s, Draft& draft) {
-  draft.scenario.policies = s.list_of<std::string>(
+  draft.scenario.policies = join_knobs(s.list_of<std::string>(
       {.key = "policies",
        .doc = "Policies that `evaluate` compares, of `yardmaster list policies`, or "
               "paths of checkpoints."},
-      {"round_robin", "join_shortest_queue", "shortest_expected_delay", "marginal_cost"});
+      {"round_robin", "join_shortest_queue", "shortest_expected_delay", "marginal_cost"}));
+  s.resolve_node("policies", yaml::list_node(draft.scenario.policies));
   const bool given = s.has("seeds");
   const std::vector<std::int64_t> standard = [] {
     std::vector<std::int64_t> seeds;

@@ -18,7 +18,7 @@ class EarliestFinish final : public DispatchPolicy {
 
 }  // namespace
 
-std::unique_ptr<DispatchPolicy> make_earliest_finish() {
+std::unique_ptr<DispatchPolicy> make_earliest_finish(Knobs&) {
   return std::make_unique<EarliestFinish>();
 }
 

@@ -3,8 +3,8 @@
 namespace yardmaster {
 namespace {
 
-// Fewest requests sent and not ended, by the dispatcher's own count; ties by draw.
-// Join the shortest queue; gateways call it least request (AIBrix `least-request`).
+// Fewest requests in flight (sent and not ended) by the dispatcher's own count; ties by draw.
+// Gateways call it least request (AIBrix `least-request`).
 class JoinShortestQueue final : public DispatchPolicy {
  public:
   [[nodiscard]] bool reads_reports() const override { return false; }
@@ -18,7 +18,7 @@ class JoinShortestQueue final : public DispatchPolicy {
 
 }  // namespace
 
-std::unique_ptr<DispatchPolicy> make_join_shortest_queue() {
+std::unique_ptr<DispatchPolicy> make_join_shortest_queue(Knobs&) {
   return std::make_unique<JoinShortestQueue>();
 }
 

@@ -4,7 +4,7 @@ namespace yardmaster {
 namespace {
 
 // Smallest share of KV blocks in use, as last reported; ties by draw.
-// AIBrix `least-kv-cache`. It trusts stale reports, and so shows what herding costs.
+// AIBrix `least-kv-cache`. It trusts stale reports, so it shows what herding costs.
 class LeastKvUse final : public DispatchPolicy {
  public:
   void score(const TaskView&, const FleetView& view, std::span<const std::uint8_t>, Draw,
@@ -17,6 +17,6 @@ class LeastKvUse final : public DispatchPolicy {
 
 }  // namespace
 
-std::unique_ptr<DispatchPolicy> make_least_kv_use() { return std::make_unique<LeastKvUse>(); }
+std::unique_ptr<DispatchPolicy> make_least_kv_use(Knobs&) { return std::make_unique<LeastKvUse>(); }
 
 }  // namespace yardmaster

@@ -5,8 +5,8 @@
 namespace yardmaster {
 namespace {
 
-// Every node scores the same, so that the draw for ties decides: uniform over legal nodes.
-// The floor of every comparison.
+// All scores are equal, so the draw for ties decides: uniform over the legal nodes. The floor of
+// every comparison.
 class Random final : public DispatchPolicy {
  public:
   [[nodiscard]] bool reads_reports() const override { return false; }
@@ -18,6 +18,6 @@ class Random final : public DispatchPolicy {
 
 }  // namespace
 
-std::unique_ptr<DispatchPolicy> make_random() { return std::make_unique<Random>(); }
+std::unique_ptr<DispatchPolicy> make_random(Knobs&) { return std::make_unique<Random>(); }
 
 }  // namespace yardmaster

@@ -3,8 +3,8 @@
 namespace yardmaster {
 namespace {
 
-// Nodes in turn: the score is the distance, going round, from the node after the last one sent to.
-// No ties. The turn is read from the view, so that a fork cannot advance it.
+// Nodes in turn: the score is the cyclic distance from the node after the last one sent to. No
+// ties. The turn is read from the view, so a fork cannot advance it.
 class RoundRobin final : public DispatchPolicy {
  public:
   [[nodiscard]] bool reads_reports() const override { return false; }
@@ -19,6 +19,6 @@ class RoundRobin final : public DispatchPolicy {
 
 }  // namespace
 
-std::unique_ptr<DispatchPolicy> make_round_robin() { return std::make_unique<RoundRobin>(); }
+std::unique_ptr<DispatchPolicy> make_round_robin(Knobs&) { return std::make_unique<RoundRobin>(); }
 
 }  // namespace yardmaster

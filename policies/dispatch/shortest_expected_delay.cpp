@@ -20,7 +20,7 @@ class ShortestExpectedDelay final : public DispatchPolicy {
 
 }  // namespace
 
-std::unique_ptr<DispatchPolicy> make_shortest_expected_delay() {
+std::unique_ptr<DispatchPolicy> make_shortest_expected_delay(Knobs&) {
   return std::make_unique<ShortestExpectedDelay>();
 }
 

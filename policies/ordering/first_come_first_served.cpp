@@ -3,7 +3,7 @@
 namespace yardmaster {
 namespace {
 
-// Earliest arrival first; equal arrivals by readiness. A task that failed keeps its place.
+// Earliest arrival first; equal arrivals by readiness. A task that is retried keeps its place.
 class FirstComeFirstServed final : public OrderingPolicy {
  public:
   [[nodiscard]] double key(const TaskView& task, const QueueView&) const override {
@@ -13,7 +13,7 @@ class FirstComeFirstServed final : public OrderingPolicy {
 
 }  // namespace
 
-std::unique_ptr<OrderingPolicy> make_first_come_first_served() {
+std::unique_ptr<OrderingPolicy> make_first_come_first_served(Knobs&) {
   return std::make_unique<FirstComeFirstServed>();
 }
 

@@ -59,7 +59,8 @@ std::string visible_bytes(Simulation& world, const Decision& decision) {
   append_number(bytes, static_cast<double>(task.ready.ps));
   std::vector<double> scores(v.nodes());
   for (const DispatchEntry& rule : dispatch_table()) {
-    rule.make()->score(task, v, legal, Draw{Seed{1}, Purpose::tie, task.address}, scores);
+    make_dispatch(rule.name)->score(task, v, legal, Draw{Seed{1}, Purpose::tie, task.address},
+                                    scores);
     append(bytes, std::span<const double>(scores));
   }
   for (std::size_t i = 0; i < v.nodes(); ++i) {

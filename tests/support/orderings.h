@@ -14,7 +14,7 @@ inline const OrderingPolicy* find_ordering(const std::string& name) {
   static const auto all = [] {
     std::map<std::string, std::unique_ptr<const OrderingPolicy>> made;
     for (const OrderingEntry& entry : ordering_table()) {
-      made.emplace(entry.name, entry.make());
+      made.emplace(entry.name, make_ordering(entry.name));
     }
     return made;
   }();

@@ -13,6 +13,7 @@
 #include <optional>
 #include <thread>
 
+#include "env/scenario/policy_list.h"
 #include "results/comparison.h"
 #include "tools/command.h"
 #include "tools/episode.h"
@@ -241,8 +242,8 @@ nlohmann::ordered_json evaluation_json(const Scenario& scenario,
 int evaluate(const EvaluateOptions& options) {
   options.output.check();
   const Scenario scenario = options.scenario.load();
-  const std::vector<NamedPolicy> policies =
-      resolve_policies(options.policies.empty() ? scenario.policies : split_list(options.policies));
+  const std::vector<NamedPolicy> policies = resolve_policies(
+      options.policies.empty() ? scenario.policies : join_knobs(split_list(options.policies)));
   const std::vector<std::uint64_t> seeds =
       options.seeds.empty() ? scenario.seeds : parse_seeds(options.seeds);
   check_windows(scenario, seeds);
@@ -284,10 +285,11 @@ void add_evaluate_command(CLI::App& app, Command& chosen) {
       "evaluate", "Compare policies on the same seeds, with intervals and paired differences");
   options->scenario.add_to(command);
   command
-      .add_option("-p,--policies", options->policies,
-                  "Rules and checkpoints, separated by commas; default: the scenario's "
-                  "compare.policies")
-      ->type_name("A,B,FILE");
+      .add_option(
+          "-p,--policies", options->policies,
+          "Rules (`yardmaster list policies`) and checkpoints, separated by commas; default: "
+          "the scenario's compare.policies")
+      ->type_name("A,B:KNOB=VALUE,FILE");
   command
       .add_option("-s,--seeds", options->seeds,
                   "1000..1019 or 1,2,5; default: the scenario's compare.seeds. Seeds that a "

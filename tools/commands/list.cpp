@@ -19,28 +19,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Names with a description each.
+/// A table of names. The first `texts` columns are text, the others are numbers.
 struct Listing {
-  std::size_t texts;  // number of text columns, which come first; numbers follow
+  std::size_t texts;
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;
+  std::vector<std::vector<Knob>> knobs = {};  // [row], of policies
 };
 
-Listing list_policies() {
-  Listing listing{2, {"name", "sends a task to"}, {}};
-  for (const DispatchEntry& entry : dispatch_table()) {
+template <class Entry>
+Listing list_table(std::span<const Entry> table, const char* what_it_does) {
+  Listing listing{2, {"name", what_it_does}, {}};
+  for (const Entry& entry : table) {
+    Knobs defaults;
+    entry.make(defaults);
     listing.rows.push_back({std::string(entry.name), std::string(entry.summary)});
+    listing.knobs.push_back(defaults.declared());
   }
   return listing;
 }
 
-Listing list_orderings() {
-  Listing listing{2, {"name", "serves first"}, {}};
-  for (const OrderingEntry& entry : ordering_table()) {
-    listing.rows.push_back({std::string(entry.name), std::string(entry.summary)});
-  }
-  return listing;
-}
+Listing list_policies() { return list_table(dispatch_table(), "sends a task to"); }
+Listing list_orderings() { return list_table(ordering_table(), "serves first"); }
 
 Listing list_gpus() {
   Listing listing{1, {"name", "bf16 TFLOP/s", "memory GiB", "bandwidth GB/s"}, {}};
@@ -113,20 +113,36 @@ struct ListOptions {
   bool json = false, scenario_reference = false;
 };
 
+std::span<const Knob> knobs_of(const Listing& listing, std::size_t row) {
+  return row < listing.knobs.size() ? std::span<const Knob>(listing.knobs[row])
+                                    : std::span<const Knob>();
+}
+
 std::string listing_text(const Listing& listing) {
   TextTable table(listing.columns, listing.texts);
-  for (const auto& row : listing.rows) {
-    table.add(row);
+  for (std::size_t r = 0; r < listing.rows.size(); ++r) {
+    table.add(listing.rows[r]);
+    for (const Knob& knob : knobs_of(listing, r)) {
+      table.add({fmt::format("  :{}={}", knob.name, knob.value),
+                 fmt::format("  {} ({} to {})", knob.doc, knob.min, knob.max)});
+    }
   }
   return table.text();
 }
 
 nlohmann::ordered_json listing_json(const Listing& listing) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const auto& row : listing.rows) {
+  for (std::size_t r = 0; r < listing.rows.size(); ++r) {
     nlohmann::ordered_json object;
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      object[listing.columns[c]] = row[c];
+    for (std::size_t c = 0; c < listing.columns.size(); ++c) {
+      object[listing.columns[c]] = listing.rows[r][c];
+    }
+    for (const Knob& knob : knobs_of(listing, r)) {
+      object["knobs"].push_back({{"name", knob.name},
+                                 {"default", knob.value},
+                                 {"min", knob.min},
+                                 {"max", knob.max},
+                                 {"meaning", knob.doc}});
     }
     rows.push_back(std::move(object));
   }

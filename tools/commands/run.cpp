@@ -104,7 +104,7 @@ void add_run_command(CLI::App& app, Command& chosen) {
       .add_option("-p,--policy", options->policy,
                   "A rule (see `yardmaster list policies`) or a checkpoint written by `train`; "
                   "default: the first of the scenario's compare.policies")
-      ->type_name("NAME|FILE");
+      ->type_name("NAME[:KNOB=VALUE,...]|FILE");
   command.add_option("--seed", options->seed, "Seed of everything random in the run")
       ->capture_default_str();
   options->output.add_to(command);

@@ -89,8 +89,13 @@ void check_options(const TrainOptions& options) {
     }
   };
   refuse(options.hidden % 4 != 0, "--hidden: a multiple of 4 is expected");
-  refuse(options.algorithm == "residual_dqn" && make_dispatch(options.base) == nullptr,
-         "--base: no dispatch rule of that name (`yardmaster list` names them)");
+  if (options.algorithm == "residual_dqn") {
+    try {
+      make_dispatch(options.base);
+    } catch (const PolicyFault& fault) {
+      throw BadInput(std::string("--base: ") + fault.what());
+    }
+  }
   refuse(options.replay_decisions < options.batch, "--replay: smaller than a batch");
 }
 

@@ -104,7 +104,7 @@ TEST(DispatchTable, FindsEachRuleByItsNameAndNoOther) {
     EXPECT_NE(make_dispatch(entry.name), nullptr) << entry.name;
     EXPECT_FALSE(entry.summary.empty()) << entry.name;
   }
-  EXPECT_EQ(make_dispatch("nope"), nullptr);
+  EXPECT_THROW(make_dispatch("nope"), PolicyFault);
 }
 
 TEST(Random, IsUniformOverLegalNodes) {
@@ -171,6 +171,31 @@ TEST(PowerOfTwo, TakesTheEmptierOfTwoAndReachesEveryPair) {
     pairs.insert(drawn);
   }
   EXPECT_EQ(pairs, (std::set<std::set<std::size_t>>{{1, 2}, {1, 3}, {2, 3}}));
+}
+
+TEST(PowerOfTwo, ScoresAsManyNodesAsTheKnobChoicesSays) {
+  const HandMadeFleet fleet(fast_and_slow(), std::vector<HandMadeNode>(6, busy(kFast, 1, 9, 9, 9)));
+  std::vector<std::uint8_t> legal = fleet.all_legal();
+  legal[2] = 0;
+  for (const std::size_t choices : {1U, 3U, 5U, 16U}) {
+    const std::string rule = "power_of_two:choices=" + std::to_string(choices);
+    std::vector<int> times(6);
+    for (std::uint32_t w = 0; w < 300; ++w) {
+      const auto scores =
+          scores_of(rule.c_str(), hand_made_task(100, 10), fleet.view(), legal, draw_of(w));
+      std::size_t drawn = 0;
+      for (std::size_t i = 0; i < scores.size(); ++i) {
+        drawn += scores[i] < kInfinity ? 1 : 0;
+        times[i] += scores[i] < kInfinity ? 1 : 0;
+      }
+      ASSERT_EQ(drawn, std::min<std::size_t>(choices, 5)) << rule;
+    }
+    const double expected = 300 * std::min(static_cast<double>(choices) / 5, 1.0);
+    for (const std::size_t i : {0U, 1U, 3U, 4U, 5U}) {
+      EXPECT_NEAR(times[i], expected, 5 * std::sqrt(300 * 0.25)) << rule << " node " << i;
+    }
+    EXPECT_EQ(times[2], 0) << rule;
+  }
 }
 
 TEST(PowerOfTwo, TakesTheOnlyLegalNode) {

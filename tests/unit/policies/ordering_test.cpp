@@ -17,7 +17,7 @@ TEST(OrderingTable, MakesEachOrderingByItsNameAndNoOther) {
   for (const OrderingEntry& entry : ordering_table()) {
     EXPECT_NE(make_ordering(entry.name), nullptr) << entry.name;
   }
-  EXPECT_EQ(make_ordering("nope"), nullptr);
+  EXPECT_THROW(make_ordering("nope"), PolicyFault);
 }
 
 TEST(FirstComeFirstServed, GoesByArrivalEvenAfterARetry) {

@@ -416,5 +416,50 @@ TEST_F(CommandLine, ListHasEveryKindOfName) {
   EXPECT_EQ(gpus.out.find("marginal_cost"), std::string::npos);
 }
 
+TEST_F(CommandLine, KnobsAreTakenWhereverAPolicyIs) {
+  const std::string rule = "cache_aware:match_threshold=0.4,balance_abs=32";
+  const std::string quick = "scenarios/minimal.yaml --set duration='2 s' --json";
+  const auto ran = nlohmann::json::parse(run("run " + quick + " --policy " + rule).out);
+  EXPECT_EQ(ran.at("policy"), rule);
+  const Outcome evaluated =
+      run("evaluate " + quick + " --seeds 1,2 --policies random," + rule + ",marginal_cost:k=0.7");
+  EXPECT_NE(evaluated.out.find(rule), std::string::npos) << evaluated.out;
+  const Outcome resolved =
+      run("validate scenarios/minimal.yaml --resolved --set 'compare.policies=[" + rule +
+          ", random]' --set dispatch.ordering=shortest_predicted_job:output_weight=3");
+  EXPECT_NE(resolved.out.find(rule), std::string::npos) << resolved.out;
+  EXPECT_NE(resolved.out.find("shortest_predicted_job:output_weight=3"), std::string::npos);
+}
+
+TEST_F(CommandLine, AWrongKnobEndsWith2AndNamesTheRange) {
+  const std::string quick = " scenarios/minimal.yaml --set duration='2 s' ";
+  for (const std::string& command :
+       {"run" + quick + "--policy marginal_cost:k=101",
+        "evaluate" + quick + "--seeds 1,2 --policies random,marginal_cost:k=101",
+        "validate" + quick + "--set compare.policies=marginal_cost:k=101",
+        "run" + quick + "--set dispatch.ordering=shortest_predicted_job:output_weight=-1",
+        "train" + quick + "--base marginal_cost:k=101"}) {
+    const Outcome outcome = run(command);
+    EXPECT_EQ(outcome.code, 2) << command;
+    EXPECT_NE(outcome.err.find("is out of range (expected 0 to "), std::string::npos)
+        << command << "\n"
+        << outcome.err;
+  }
+}
+
+TEST_F(CommandLine, ListPoliciesShowsKnobsWithDefaultRangeAndMeaning) {
+  const Outcome text = run("list policies");
+  EXPECT_NE(text.out.find(":k=1 "), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("(0 to 100)"), std::string::npos) << text.out;
+  const auto json = nlohmann::json::parse(run("list policies --json").out);
+  for (const auto& policy : json.at("policies")) {
+    if (policy.at("name") == "marginal_cost") {
+      EXPECT_EQ(policy.at("knobs").at(0).at("name"), "k");
+      EXPECT_EQ(policy.at("knobs").at(0).at("default"), 1);
+      EXPECT_EQ(policy.at("knobs").at(0).at("max"), 100);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace yardmaster

@@ -57,6 +57,12 @@ TEST(Policies, ThatAreUnknownAreRefusedWithTheKnownOnes) {
   }
 }
 
+TEST(Policies, KeepTheirKnobsInTheirName) {
+  EXPECT_EQ(resolve_policy("marginal_cost:k=0.7").name, "marginal_cost:k=0.7");
+  EXPECT_THROW(resolve_policy("marginal_cost:k=1000"), BadInput);
+  EXPECT_EQ(resolve_policies({"marginal_cost", "marginal_cost:k=0.7"}).size(), 2U);
+}
+
 TEST(Policies, ListedTwiceAreRefused) {
   EXPECT_THROW(resolve_policies({"random", "random"}), BadInput);
   EXPECT_THROW(resolve_policies({}), BadInput);
