@@ -97,11 +97,14 @@ GpuSpec read_gpu(Section& s, const std::string& name) {
       {.key = "large", .doc = "Engines use their larger default limits on it.", .fallback = false});
   gpu.multiprocessors = s.get<std::int32_t>(
       {.key = "multiprocessors", .doc = "0: unknown.", .fallback = 0, .min = 0});
-  gpu.power_w =
-      s.get<yaml::Watts>({.key = "power", .doc = "Power cap.", .fallback = yaml::Watts{0}}).value;
+  gpu.power_w = s.get<yaml::Watts>({.key = "power",
+                                    .doc = "Power cap. For the record: no run reads it.",
+                                    .fallback = yaml::Watts{0}})
+                    .value;
   gpu.price_usd_per_h =
-      s.get<yaml::UsdPerHour>(
-           {.key = "price", .doc = "Of one GPU.", .fallback = yaml::UsdPerHour{0}})
+      s.get<yaml::UsdPerHour>({.key = "price",
+                               .doc = "Of one GPU. For the record: no run reads it.",
+                               .fallback = yaml::UsdPerHour{0}})
           .value;
   s.optional_section("bf16", "Linear layers in bf16.",
                      [&](Section& g) { gpu.bf16 = read_gemm(g); });

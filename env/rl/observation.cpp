@@ -54,7 +54,6 @@ constexpr std::array<Feature, kTaskFeatures> kTaskTable = {{
     {"prompt", "tokens", 1e7F, kLog},
     {"predicted_output", "tokens", 1e7F, kLog},
     {"prompt_share", "share", 1, kLinear},
-    {"priority", "levels", 16, kLinear},
     {"weight", "weight", 1e3F, kLog},
     {"attempt", "attempts", 16, kLinear},
     {"time_since_arrival", "ms", 1e7F, kLog},
@@ -179,7 +178,6 @@ void write_task(const TaskView& task, const FleetView& fleet, std::span<float> o
   row.put(task.prompt_tokens);
   row.put(task.predicted_tokens);
   row.put(tokens > 0 ? task.prompt_tokens / tokens : 0);
-  row.put(task.priority);
   row.put(task.weight);
   row.put(task.address.attempt);
   row.put((fleet.now - task.arrival).seconds() * 1e3);

@@ -26,7 +26,7 @@ struct Feature {
 };
 
 inline constexpr std::size_t kNodeFeatures = 31;
-inline constexpr std::size_t kTaskFeatures = 8;
+inline constexpr std::size_t kTaskFeatures = 7;
 inline constexpr std::size_t kFleetFeatures = 11;
 
 /// The columns of a node row, of the task row and of the fleet row, in order.

@@ -28,7 +28,7 @@ void throw_if_any(const yaml::Faults& faults) {
 
 std::string decimal(double value) { return yaml::format(std::round(value * 1000) / 1000); }
 
-/// Step costs and capacities of all kinds of node.
+/// Compiles the step costs and finds the capacities of all kinds of node.
 void compile_nodes(Draft& draft, yaml::Faults& faults) {
   Scenario& scenario = draft.scenario;
   for (std::size_t k = 0; k < scenario.kinds.size(); ++k) {
@@ -47,7 +47,7 @@ void compile_nodes(Draft& draft, yaml::Faults& faults) {
   }
 }
 
-/// Requests/s of a trace at its own speed: n - 1 gaps lie in its span.
+/// Requests/s of a trace at its own speed: its span has n - 1 gaps.
 double own_rate(const std::vector<TraceRow>& trace) {
   return static_cast<double>(trace.size() - 1) / trace.back().arrival.seconds();
 }
@@ -57,7 +57,7 @@ void fit_trace(Draft& draft, yaml::Faults& faults) {
   Scenario& scenario = draft.scenario;
   Workload& work = scenario.workload;
   work.time_scale = own_rate(work.trace) / work.rate_per_s;
-  // A trace as long as its span and one more gap, so that rate times length is its number of rows.
+  // Its length is its span and one more gap, so rate times length is its number of rows.
   const double length_s = static_cast<double>(work.trace.size()) / work.rate_per_s;
   if (!(length_s < kLongestDuration.seconds())) {
     faults.add(draft.rate_place, "workload",
@@ -77,7 +77,7 @@ void fit_trace(Draft& draft, yaml::Faults& faults) {
       static_cast<std::uint32_t>(std::min<std::int64_t>(length.ps / work.window.ps, 0xFFFFFFFF));
 }
 
-/// A trace has no chance of its own: equal windows would count the same evidence twice.
+/// A trace has no randomness: equal windows would count the same evidence twice.
 void fit_seeds(Draft& draft, yaml::Faults& faults) {
   Scenario& scenario = draft.scenario;
   const std::uint32_t windows = scenario.workload.windows;
@@ -91,9 +91,9 @@ void fit_seeds(Draft& draft, yaml::Faults& faults) {
   }
   if (chosen.size() < scenario.seeds.size()) {
     faults.add(draft.seeds_place, "compare.seeds",
-               std::to_string(scenario.seeds.size()) + " seeds choose only " +
-                   std::to_string(chosen.size()) + " different of the trace's " +
-                   std::to_string(windows) + " windows (a seed chooses window seed mod " +
+               std::to_string(scenario.seeds.size()) + " seeds select only " +
+                   std::to_string(chosen.size()) + " different ones of the trace's " +
+                   std::to_string(windows) + " windows (a seed selects window seed mod " +
                    std::to_string(windows) + "; a shorter duration gives more windows)");
   }
 }
@@ -140,14 +140,13 @@ void read_the_trace(Draft& draft, yaml::Faults& faults) {
     faults.add(draft.trace_place, "workload.trace", line);
   }
   if (!inside.empty()) {
-    faults.add(draft.trace_place, "workload.trace",
-               "name a trace of yours with --set workload.trace=PATH");
+    faults.add(draft.trace_place, "workload.trace", "give a trace with --set workload.trace=PATH");
   } else if (work.trace.back().arrival == Duration::zero()) {
-    faults.add(draft.trace_place, "workload.trace", "all requests come at the same time");
+    faults.add(draft.trace_place, "workload.trace", "all requests arrive at the same time");
   }
 }
 
-/// The entries that the nodes name, so that the resolved text needs no catalogue of its reader's.
+/// The catalogue entries that the nodes use, so that the resolved text needs no other catalogue.
 yaml::Node used_entries(const Scenario& scenario, const Catalogue& catalogue) {
   yaml::Node all;
   all.kind = yaml::Node::Kind::map;
@@ -169,7 +168,7 @@ yaml::Node used_entries(const Scenario& scenario, const Catalogue& catalogue) {
   return all;
 }
 
-/// The scenario as text: everything that was read, and what was derived in the place of defaults.
+/// The scenario as text: everything that was read, with defaults replaced by derived values.
 std::string resolved_text(yaml::Section& root, const Scenario& scenario,
                           const Catalogue& catalogue) {
   root.resolve("duration", scenario.duration);
@@ -206,7 +205,7 @@ Scenario compile(yaml::Node tree, const std::string& path, const std::vector<Ove
   throw_if_any(faults);
   fit_workload(draft, faults);
   throw_if_any(faults);
-  for (NodeKind& kind : draft.scenario.kinds) {  // capacity has been found without prefix hits
+  for (NodeKind& kind : draft.scenario.kinds) {  // after capacity, which is without prefix hits
     kind.settings.rules.enable_prefix_caching =
         kind.prefix_caching.value_or(draft.scenario.workload.paths.runs() > 0);
   }
@@ -225,7 +224,7 @@ void compile_kind(NodeKind& kind, const Network& network) {
                : StepCost(kind.profile, kind.gpu, kind.model, kind.engine, limits, slow);
   };
   settings.rules.steps_in_flight = kind.engine.asynchronous ? 2 : 1;
-  // As vLLM rounds it: of all blocks, the null block among them.
+  // Rounded as in vLLM: a share of all blocks, including the null block.
   settings.rules.watermark_blocks =
       static_cast<std::int32_t>(kind.watermark * static_cast<double>(settings.grant.blocks + 1));
   settings.rules.response_latency = network.latency;
@@ -242,7 +241,7 @@ Scenario load_scenario(const std::string& path, const std::vector<Override>& ove
   yaml::Faults faults;
   yaml::Node tree = yaml::parse_file(path, faults);
   if (tree.place.line == 0) {
-    throw_if_any(faults);  // no file: every key would be missing as well
+    throw_if_any(faults);  // no file: every key would be reported as missing too
   }
   return compile(std::move(tree), path, overrides, faults);
 }

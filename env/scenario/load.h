@@ -10,7 +10,7 @@
 
 namespace yardmaster {
 
-/// Bad input. Holds one line for each fault: `file:line:column: key.path: what is wrong (what was
+/// Wrong input. Has one line per fault: `file:line:column: key.path: what is wrong (what was
 /// expected)`.
 class ConfigError : public std::runtime_error {
  public:
@@ -28,15 +28,15 @@ using Override = std::pair<std::string, std::string>;
 /// simulated, the trace read and scaled. Throws ConfigError with all faults at once.
 Scenario load_scenario(const std::string& path, const std::vector<Override>& overrides = {});
 
-/// The same from text; `path` names it in faults, and relative paths in it start at its folder.
+/// The same from text. `path` is its name in faults, and paths in it are relative to that.
 Scenario load_scenario_text(const std::string& text, const std::string& path,
                             const std::vector<Override>& overrides = {});
 
-/// docs/scenario.md, made from the reader's own declarations.
+/// The text of docs/scenario.md, made from the declarations in the reader.
 std::string scenario_reference();
 
-/// Compiles the step costs of a node from its GPU, model, engine, profile and limits. What crashes
-/// and slow spells leave of its time is not taken off.
+/// Compiles the step costs of a node from its GPU, model, engine, profile and limits, without
+/// outages.
 void compile_kind(NodeKind&, const Network&);
 
 }  // namespace yardmaster

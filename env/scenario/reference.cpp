@@ -1,4 +1,4 @@
-// docs/scenario.md from the reader's declarations.
+// docs/scenario.md from the declarations in the reader.
 #include "env/scenario/load.h"
 #include "env/scenario/sections.h"
 
@@ -8,15 +8,20 @@ namespace {
 
 constexpr std::string_view kHead = R"(# Scenario reference
 
-Generated from the reader's own declarations; a test compares them, `UPDATE_DOCS=1` rewrites it.
+Generated from the declarations in the reader. A test compares them; `UPDATE_DOCS=1` rewrites this
+file.
 
-A scenario is one YAML file. Everything has a default but `nodes`, and in each group of nodes `gpu`
-and `model`; scenarios/minimal.yaml is the shortest one. `yardmaster validate FILE` reports every
-fault at once, each with its place. `--set key.path=value` changes any key from the command line;
-items of lists go by number: `--set nodes.0.count=4`.
+A scenario is one YAML file.
+Everything has a default except `nodes`, and `gpu` and `model` in each group of nodes.
+scenarios/minimal.yaml is the shortest scenario.
+`yardmaster validate FILE` reports all faults at once, each with its place.
+`--set key.path=value` replaces any key on the command line. List items are numbered:
+`--set nodes.0.count=4`.
 
-Quantities carry a unit, and a bare number in the place of one is a fault. Counts, shares and
-factors are bare.
+Every run reads a key unless its meaning says what reads it.
+
+Quantities have a unit, and a bare number in place of one is a fault. Counts, shares and factors are
+bare.
 
 | quantity | units |
 | --- | --- |
@@ -52,7 +57,7 @@ std::string row(const yaml::Declaration& d, const std::string& key) {
          " |\n";
 }
 
-/// Parts in the order of declaration, the catalogue last: few readers write one.
+/// Parts in the order of declaration, the catalogue last because few scenarios have one.
 std::vector<Part> parts_of(const std::vector<yaml::Declaration>& declarations) {
   std::vector<Part> parts = {{"", "", ""}};
   const auto part = [&parts](const std::string& path) -> Part& {

@@ -1,5 +1,5 @@
-// Reading a scenario's sections: declarations of keys, and the checks that need nothing else. What
-// needs simulation or the trace is load.cpp's.
+// Reading a scenario's sections: declarations of keys, and checks that need only these sections.
+// load.cpp does what needs a simulation or the trace.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,24 @@
 
 namespace yardmaster {
 
-/// A scenario as written: what is left to compile stands beside it.
+/// A scenario as written, and what load.cpp needs to complete it.
 struct Draft {
   Scenario scenario;
-  std::optional<Duration> duration, warm_up;
-  std::optional<double> load, rate_per_s;
+  std::optional<Duration> duration;
+  std::optional<Duration> warm_up;
+  std::optional<double> load;
+  std::optional<double> rate_per_s;
   bool has_trace = false;
   std::vector<yaml::Place> node_places;  // [kind]
   std::optional<std::vector<std::int64_t>> seeds;
-  yaml::Place duration_place, warm_up_place, rate_place, trace_place, seeds_place;
+  yaml::Place duration_place;
+  yaml::Place warm_up_place;
+  yaml::Place rate_place;
+  yaml::Place trace_place;
+  yaml::Place seeds_place;
 };
 
-/// Reads the whole file. `catalogue` holds the shipped entries; the scenario's own are added.
+/// Reads the whole file. `catalogue` has the shipped entries; the scenario's own are added.
 void read_scenario(yaml::Section& root, Catalogue& catalogue, Draft& draft);
 /// Reads `nodes`.
 void read_nodes(yaml::Section& root, Catalogue& catalogue, Draft& draft);

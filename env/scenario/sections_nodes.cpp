@@ -11,7 +11,7 @@ namespace {
 
 using yaml::Section;
 
-/// The catalogue's entry of the name at `key`; a fault with suggestions when there is none.
+/// The catalogue's entry with the name at `key`. A fault with suggestions if there is none.
 template <class Spec>
 const Spec* look_up(Section& s, std::string_view key, std::string_view what,
                     const std::string& name, const std::vector<CatalogueEntry<Spec>>& entries) {
@@ -30,11 +30,12 @@ const Spec* look_up(Section& s, std::string_view key, std::string_view what,
 
 void read_failures(Section& s, NodeKind& kind) {
   kind.failures.between = s.get<Duration>({.key = "between",
-                                           .doc = "Mean time between crashes of a node; "
+                                           .doc = "Mean time between crashes of a node. "
                                                   "0 s: it never crashes.",
                                            .fallback = Duration::zero()});
   kind.failures.lasting = s.get<Duration>({.key = "repair",
-                                           .doc = "Mean time until it serves again, empty.",
+                                           .doc = "Mean time until it serves again, with "
+                                                  "empty memory. Read with `between`.",
                                            .fallback = Duration::from_seconds(300),
                                            .min = Duration{1}});
 }
@@ -42,67 +43,73 @@ void read_failures(Section& s, NodeKind& kind) {
 void read_slowdowns(Section& s, NodeKind& kind) {
   kind.slowdowns.between = s.get<Duration>({.key = "between",
                                             .doc = "Mean time between slow spells of a "
-                                                   "node; 0 s: none.",
+                                                   "node. 0 s: none.",
                                             .fallback = Duration::zero()});
   kind.slowdowns.lasting = s.get<Duration>({.key = "lasting",
-                                            .doc = "Mean length of one.",
+                                            .doc = "Mean length of a slow spell. Read with "
+                                                   "`between`.",
                                             .fallback = Duration::from_seconds(30),
                                             .min = Duration{1}});
   kind.slowdown_factor = s.get<double>({.key = "factor",
-                                        .doc = "Every step lasts this much longer in one.",
+                                        .doc = "Steps in a slow spell take this many times "
+                                               "as long. Read with `between`.",
                                         .fallback = 2.0,
                                         .min = 1.0,
                                         .max = 100.0});
 }
 
-/// How the engine's scheduler decides, beyond its limits.
+/// Settings of the engine's scheduler other than its limits.
 void read_scheduler(Section& s, NodeKind& kind) {
   NodeSettings& settings = kind.settings;
   const std::optional<EngineRules> rules = rules_of_vllm(kind.engine.rules);
   if (!rules && s.sound()) {
     s.fault("version", "the scheduling rules of vLLM \"" + kind.engine.rules +
-                           "\" are not known (expected 0.19, or 0.30 and later)");
+                           "\" are unknown (expected 0.19, or 0.30 and later)");
   }
   settings.rules.engine = rules.value_or(EngineRules{});
   settings.rules.policy = s.choice<QueuePolicy>(
       {.key = "policy",
-       .doc = "`priority`: the smallest key of the dispatcher's `ordering` is admitted first, and "
-              "the largest is preempted; `fcfs`: first come, first served.",
+       .doc =
+           "`fcfs`: first come, first served. `priority`: the smallest key of `dispatch.ordering` "
+           "is admitted first, and the largest is preempted.",
        .fallback = "fcfs"},
       {{"fcfs", QueuePolicy::fcfs}, {"priority", QueuePolicy::priority}});
   settings.rules.long_prefill_token_threshold = s.get<std::int32_t>(
       {.key = "long_prefill_token_threshold",
-       .doc = "Tokens of one prompt in a step, at most, so that several are computed side by side; "
-              "0: no such limit.",
+       .doc =
+           "Tokens of one prompt in a step, at most, so that several prompts share a step. 0: no "
+           "limit.",
        .fallback = 0,
        .min = 0,
        .max = 1 << 20});
   settings.rules.reserve_full_isl = s.get<bool>(
       {.key = "reserve_full_isl",
-       .doc = "A request is admitted when its whole prompt would fit, not just the first chunk.",
+       .doc = "A request is admitted only if its whole prompt fits, not just the first chunk.",
        .fallback = true});
   kind.watermark = s.get<double>(
       {.key = "watermark",
-       .doc = "Share of the KV blocks that stays free when a request is admitted beside others.",
+       .doc =
+           "Share of the KV blocks that admission leaves free unless the node is idle. Only with "
+           "vLLM 0.30 and later.",
        .fallback = 0.0,
        .min = 0.0,
        .max = 0.99});
-  kind.prefix_caching = s.find<bool>(
-      {.key = "enable_prefix_caching",
-       .doc = "KV blocks of equal prefixes are found again.",
-       .fallback_text = "`true` where the workload's prompts share blocks; elsewhere only a "
-                        "preempted request could find its own"});
+  kind.prefix_caching =
+      s.find<bool>({.key = "enable_prefix_caching",
+                    .doc = "KV blocks of equal prefixes are reused.",
+                    .fallback_text = "`true` if the workload's prompts share prefixes"});
   if (kind.watermark > 0 && !settings.rules.engine.knows_watermark) {
     s.fault("watermark", "not a setting of vLLM " + kind.engine.rules);
   }
   if (settings.rules.policy == QueuePolicy::priority && !settings.rules.reserve_full_isl) {
     s.fault("reserve_full_isl",
-            "must be true with `policy: priority`: else two requests of equal priority may preempt "
-            "each other for ever");
+            "must be true with `policy: priority`, because otherwise two requests of equal "
+            "priority may "
+            "preempt each other forever");
   }
 }
 
-/// Limits and memory of the engine. Leaves what memory decides to fit_memory().
+/// Limits and memory of the engine. fit_memory() derives what depends on memory.
 void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool known_gpu,
                  std::optional<std::int32_t>& max_model_len,
                  std::optional<std::int32_t>& kv_blocks) {
@@ -115,7 +122,7 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
                                       : StepLimits{kind.engine.max_num_seqs, 1 << 20};
   kind.engine.asynchronous =
       s.choice<bool>({.key = "scheduling",
-                      .doc = "`async` plans step k + 2 when step k ends, `sync` step k + 1.",
+                      .doc = "When step k ends, `async` plans step k + 2 and `sync` step k + 1.",
                       .fallback = kind.engine.asynchronous ? "async" : "sync",
                       .fallback_text = "the version's"},
                      {{"async", true}, {"sync", false}});
@@ -128,14 +135,14 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
                                                      .max = 16384});
   settings.rules.max_num_batched_tokens =
       s.get<std::int32_t>({.key = "max_num_batched_tokens",
-                           .doc = "Token budget of a step; at least `max_num_seqs`.",
+                           .doc = "Token budget of a step. At least `max_num_seqs`.",
                            .fallback = limits.max_num_batched_tokens,
                            .fallback_text = "the version's for this GPU",
                            .min = 1,
                            .max = 1 << 20});
   kind.engine.memory_utilisation =
       s.get<double>({.key = "memory_utilisation",
-                     .doc = "Share of GPU memory that the engine takes.",
+                     .doc = "Share of GPU memory that the engine uses. Read without `kv_blocks`.",
                      .fallback = kind.engine.memory_utilisation,
                      .fallback_text = "the version's",
                      .min = 0.05,
@@ -143,13 +150,14 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
   read_scheduler(s, kind);
   max_model_len = s.find<std::int32_t>(
       {.key = "max_model_len",
-       .doc = "Prompt and output together, at "
-              "most; longer requests are refused at the door, and counted.",
-       .fallback_text = "the model's context, or all KV memory when that is less",
+       .doc =
+           "Prompt and output together, at most. Requests that fit no node are refused on arrival "
+           "and counted.",
+       .fallback_text = "the model's context, or all KV memory if that is less",
        .min = 1});
   kv_blocks = s.find<std::int32_t>({.key = "kv_blocks",
                                     .doc = "KV blocks of 16 tokens that requests may use.",
-                                    .fallback_text = "what memory leaves beside the weights",
+                                    .fallback_text = "the memory that the weights leave",
                                     .min = 1,
                                     .max = 1 << 26});
   if (s.sound() && settings.rules.max_num_batched_tokens < settings.rules.max_num_seqs) {
@@ -166,7 +174,7 @@ std::string gib(double bytes) {
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
 }
 
-/// Blocks, and the longest request that they hold. Faults are the node's own.
+/// KV blocks, and the longest request that they hold.
 void fit_memory(Section& s, Section& engine, NodeKind& kind,
                 std::optional<std::int32_t> max_model_len, std::optional<std::int32_t> kv_blocks) {
   const std::int64_t fitting =
@@ -193,7 +201,7 @@ void fit_memory(Section& s, Section& engine, NodeKind& kind,
   settings.rules.max_model_len = max_model_len.value_or(longest);
 }
 
-/// The name that tables show: given, or the GPU's, numbered when it is taken.
+/// The name in tables: as given, or the GPU's, numbered if it is taken.
 void name_kind(Section& s, const std::optional<std::string>& given,
                const std::vector<NodeKind>& others, NodeKind& kind) {
   const auto taken = [&](const std::string& name) {
@@ -201,7 +209,7 @@ void name_kind(Section& s, const std::optional<std::string>& given,
                        [&](const NodeKind& k) { return k.name == name; });
   };
   if (given && taken(*given)) {
-    s.fault("name", "another group of nodes is called \"" + *given + "\"");
+    s.fault("name", "another group of nodes is named \"" + *given + "\"");
   }
   kind.name = given.value_or(kind.gpu.name);
   for (int i = 2; !given && taken(kind.name); ++i) {
@@ -209,12 +217,12 @@ void name_kind(Section& s, const std::optional<std::string>& given,
   }
 }
 
-/// The measured tables that stand in for the formula.
+/// Measured tables of step times, which replace the formula.
 void read_profile(Section& s, Catalogue& catalogue, NodeKind& kind) {
   const std::string name = s.get<std::string>(
       {.key = "profile",
        .doc = "Measured step times: a profile of the catalogue, `none` for the formula, or `auto` "
-              "for the profile of this GPU, model and degree where there is one.",
+              "for the profile of this GPU, model and degree if there is one.",
        .fallback = "auto"});
   if (!s.sound() || name == "none") {
     return;
@@ -231,24 +239,24 @@ void read_profile(Section& s, Catalogue& catalogue, NodeKind& kind) {
   }
   if (profile->gpu != kind.gpu.name || profile->model != kind.model.name ||
       profile->tensor_parallel != kind.tensor_parallel) {
-    s.fault("profile", "\"" + asked + "\" is of " + profile->model + " on " +
+    s.fault("profile", "\"" + asked + "\" is for " + profile->model + " on " +
                            std::to_string(profile->tensor_parallel) + " x " + profile->gpu);
     return;
   }
   kind.profile = *profile;
 }
 
-/// Host time that belongs to the machine, not to GPU, model or engine version.
+/// Host time that depends on the machine, not on GPU, model or engine version.
 void read_machine(Section& s, NodeKind& kind) {
   const auto seconds = [&](std::string_view key, std::string_view doc) {
     return s.get<Duration>({.key = key, .doc = doc, .fallback = Duration::zero()}).seconds();
   };
-  kind.engine.step_s += seconds("step", "Host time of every step.");
+  kind.engine.step_s += seconds("step", "Host time added to every step.");
   kind.engine.uncaptured_step_s +=
-      seconds("uncaptured_step", "More for steps beyond the captured graph sizes.");
+      seconds("uncaptured_step", "Host time added to steps beyond the captured graph sizes.");
 }
 
-/// Whether the model can be split over so many GPUs of this type, and computed there.
+/// Adds a fault unless the model can be split over that many GPUs of this type and computed there.
 void check_degree(Section& s, const NodeKind& kind) {
   const ModelSpec& model = kind.model;
   const std::int32_t degree = kind.tensor_parallel;
@@ -273,7 +281,7 @@ void check_degree(Section& s, const NodeKind& kind) {
 NodeKind read_node(Section& s, Catalogue& catalogue, const std::vector<NodeKind>& others) {
   NodeKind kind;
   const auto name = s.find<std::string>(
-      {.key = "name", .doc = "What tables call the group.", .fallback_text = "the GPU's name"});
+      {.key = "name", .doc = "Name of the group in tables.", .fallback_text = "the GPU's name"});
   s.resolve("name", std::string());  // keeps its place
   kind.count = s.get<std::int32_t>({.key = "count",
                                     .doc = "Equal nodes in the group.",
@@ -287,13 +295,13 @@ NodeKind read_node(Section& s, Catalogue& catalogue, const std::vector<NodeKind>
   const ModelSpec* model_spec = look_up(s, "model", "model", model, catalogue.models);
   kind.gpu = gpu_spec != nullptr ? *gpu_spec : GpuSpec{};
   kind.model = model_spec != nullptr ? *model_spec : ModelSpec{};
-  kind.tensor_parallel =
-      s.get<std::int32_t>({.key = "tensor_parallel",
-                           .doc = "GPUs of one node; divides the model's heads, and divides its KV "
-                                  "heads or is a multiple of them (then they are copied).",
-                           .fallback = 1,
-                           .min = 1,
-                           .max = 64});
+  kind.tensor_parallel = s.get<std::int32_t>(
+      {.key = "tensor_parallel",
+       .doc = "GPUs per node. Divides the model's heads. Divides its KV heads or is "
+              "a multiple of them (then they are copied).",
+       .fallback = 1,
+       .min = 1,
+       .max = 64});
   if (model_spec != nullptr && s.sound()) {
     check_degree(s, kind);
   }
@@ -309,12 +317,15 @@ NodeKind read_node(Section& s, Catalogue& catalogue, const std::vector<NodeKind>
         }
       },
       "version");
-  s.section("machine",
-            "What the machine adds to each step; `calibrate --host` finds it from a measured run.",
-            [&](Section& m) { read_machine(m, kind); });
-  s.section("failures", "Crashes, at exponential times. A node that crashes loses its KV cache.",
+  s.section(
+      "machine",
+      "Host time that the machine adds to each step. `calibrate --host` fits it to a measured "
+      "run.",
+      [&](Section& m) { read_machine(m, kind); });
+  s.section("failures",
+            "Crashes, at exponential intervals. A node that crashes loses its KV cache.",
             [&](Section& f) { read_failures(f, kind); });
-  s.section("slowdowns", "Slow spells, at exponential times. No estimate knows of them.",
+  s.section("slowdowns", "Slow spells, at exponential intervals. Estimates do not include them.",
             [&](Section& f) { read_slowdowns(f, kind); });
   name_kind(s, name, others, kind);
   s.resolve("name", kind.name);

@@ -13,8 +13,8 @@ using yaml::Only;
 using yaml::Section;
 using Lengths = LengthDistribution;
 
-// What tenants ask for unless told otherwise: medians, deviations of the logarithm and extremes of
-// the conversations of the Azure LLM inference trace 2023 (19,366 requests).
+// Default lengths: medians, deviations of the logarithm and extremes of the conversations in the
+// Azure LLM inference trace 2023 (19,366 requests).
 const Lengths kUsualPrompt{Lengths::Kind::lognormal, 1020, 0.99, 2, 14050};
 const Lengths kUsualOutput{Lengths::Kind::lognormal, 129, 0.86, 7, 1000};
 constexpr std::int32_t kLongest = 1 << 24;
@@ -25,7 +25,7 @@ Lengths read_lengths(Section& s, const Lengths& usual) {
   const std::string guess = s.has("value") ? "fixed" : s.has("mean") ? "exponential" : "lognormal";
   lengths.kind = s.choice<Kind>(
       {.key = "distribution",
-       .doc = "How lengths vary.",
+       .doc = "Distribution of lengths.",
        .fallback = guess,
        .fallback_text = "`fixed` with `value`, `exponential` with `mean`, else `lognormal`"},
       {{"fixed", Kind::fixed},
@@ -40,7 +40,7 @@ Lengths read_lengths(Section& s, const Lengths& usual) {
                                       .max = kLongest,
                                       .only = {fixed, "with `distribution: fixed`"}});
   const double mean = s.get<double>({.key = "mean",
-                                     .doc = "Tokens, before cutting.",
+                                     .doc = "Tokens, before clipping.",
                                      .min = 1.0,
                                      .max = kLongest,
                                      .only = {exponential, "with `distribution: exponential`"}});
@@ -57,15 +57,15 @@ Lengths read_lengths(Section& s, const Lengths& usual) {
                                  .max = 5.0,
                                  .only = {lognormal, "with `distribution: lognormal`"}});
   lengths.value = fixed ? value : exponential ? mean : lognormal ? median : 0;
-  const Only varies{!fixed, "where lengths vary"};
+  const Only varies{!fixed, "unless `distribution: fixed`"};
   lengths.min = s.get<std::int32_t>({.key = "min",
-                                     .doc = "Shorter ones become this.",
+                                     .doc = "Shorter lengths are raised to this.",
                                      .fallback = 1,
                                      .min = 1,
                                      .max = kLongest,
                                      .only = varies});
   lengths.max = s.get<std::int32_t>({.key = "max",
-                                     .doc = "Longer ones become this.",
+                                     .doc = "Longer lengths are cut to this.",
                                      .fallback = usual.max,
                                      .min = 1,
                                      .max = kLongest,
@@ -80,7 +80,7 @@ Lengths read_lengths(Section& s, const Lengths& usual) {
   return lengths;
 }
 
-/// Scales the profile to a mean of 1; the mean rate is the workload's.
+/// Scales the profile to a mean of 1, because the mean rate is the workload's.
 void normalise_profile(Section& s, std::vector<double>& profile) {
   double sum = 0;
   for (const double factor : profile) {
@@ -97,17 +97,17 @@ void normalise_profile(Section& s, std::vector<double>& profile) {
 ArrivalProcess read_arrivals(Section& s) {
   using Kind = ArrivalProcess::Kind;
   ArrivalProcess process;
-  process.kind =
-      s.choice<Kind>({.key = "process",
-                      .doc = "How gaps are made: `poisson`; `deterministic`, all equal; `bursty`, "
-                             "Poisson that switches between calm and burst at exponential times.",
-                      .fallback = "poisson"},
-                     {{"poisson", Kind::poisson},
-                      {"deterministic", Kind::deterministic},
-                      {"bursty", Kind::bursty}});
+  process.kind = s.choice<Kind>(
+      {.key = "process",
+       .doc = "Process of arrivals: `poisson`; `deterministic`, with equal gaps; `bursty`, Poisson "
+              "that switches between calm and burst at exponential intervals.",
+       .fallback = "poisson"},
+      {{"poisson", Kind::poisson},
+       {"deterministic", Kind::deterministic},
+       {"bursty", Kind::bursty}});
   const Only bursty{process.kind == Kind::bursty, "with `process: bursty`"};
   process.burst_factor = s.get<double>({.key = "burst_factor",
-                                        .doc = "Rate in a burst over the rate in the calm.",
+                                        .doc = "Rate in a burst divided by the rate in a calm.",
                                         .fallback = 5.0,
                                         .min = 1.0,
                                         .max = 1000.0,
@@ -124,12 +124,12 @@ ArrivalProcess read_arrivals(Section& s) {
                                    .only = bursty});
   process.profile = s.list_of<double>({.key = "profile",
                                        .doc = "Factors of the rate over one period, in equal "
-                                              "pieces, scaled to a mean of 1.",
+                                              "intervals, scaled to a mean of 1.",
                                        .min = 0.0,
                                        .max = 1e6},
                                       {});
   process.period = s.get<Duration>({.key = "period",
-                                    .doc = "Length of one run through the profile.",
+                                    .doc = "Length of one period of the profile.",
                                     .fallback = Duration::from_seconds(86'400),
                                     .min = Duration{1'000'000'000},
                                     .only = {!process.profile.empty(), "with `profile`"}});
@@ -143,7 +143,7 @@ Slo read_slo(Section& s) {
   };
   Slo slo;
   slo.ttft = objective("ttft", "To the first token.");
-  slo.tpot = objective("tpot", "For each token after the first, on average.");
+  slo.tpot = objective("tpot", "Per token after the first, on average.");
   slo.e2e = objective("e2e", "To the last token.");
   return slo;
 }
@@ -154,31 +154,28 @@ Tenant read_tenant(Section& s, bool has_trace, std::size_t number) {
                             : number == 0 ? "tenant"
                                           : "tenant-" + std::to_string(number + 1);
   tenant.name = s.get<std::string>({.key = "name",
-                                    .doc = "What tables call the tenant.",
+                                    .doc = "Name in tables.",
                                     .fallback = usual,
                                     .fallback_text = "`tenant`, `tenant-2` ..."});
   const Only generated{!has_trace, "without `workload.trace`"};
   tenant.share = s.get<double>({.key = "share",
-                                .doc = "Of all requests; shares are scaled to a sum of 1.",
+                                .doc = "Share of all requests. Shares are scaled to a sum of 1.",
                                 .fallback = 1.0,
                                 .min = 1e-6,
                                 .max = 1e6,
                                 .only = generated});
   tenant.weight = s.get<double>({.key = "weight",
-                                 .doc = "Of its tasks in the objective.",
+                                 .doc = "Weight of its tasks in the objective.",
                                  .fallback = 1.0,
                                  .min = 0.0,
                                  .max = 1e6});
-  tenant.priority = s.get<std::int32_t>({.key = "priority",
-                                         .doc = "Smaller is more urgent, for orderings "
-                                                "that look at it.",
-                                         .fallback = 0});
-  s.section("slo", "Latency objectives.", [&](Section& o) { tenant.slo = read_slo(o); });
+  s.section("slo", "Latency objectives, for metrics. `e2e` also counts in the `objective`.",
+            [&](Section& o) { tenant.slo = read_slo(o); });
   if (has_trace) {
-    return tenant;  // the trace says when, and how long
+    return tenant;  // the trace has times and lengths
   }
   s.section(
-      "arrivals", "When its requests come.",
+      "arrivals", "Arrivals of its requests.",
       [&](Section& a) { tenant.arrivals = read_arrivals(a); }, "process");
   s.section(
       "prompt_tokens", "Lengths of prompts.",
@@ -191,7 +188,7 @@ Tenant read_tenant(Section& s, bool has_trace, std::size_t number) {
 
 void read_tenants(Section& s, Draft& draft) {
   std::vector<Tenant>& tenants = draft.scenario.workload.tenants;
-  s.list("tenants", "Who submits requests. With a trace one at most, for its `slo` and `weight`.",
+  s.list("tenants", "Sources of requests. With a trace at most one, for its `slo` and `weight`.",
          "one tenant with the defaults below",
          [&](Section& t, std::size_t i) { tenants.push_back(read_tenant(t, draft.has_trace, i)); });
   if (tenants.empty()) {
@@ -212,7 +209,7 @@ void read_tenants(Section& s, Draft& draft) {
     sum += tenants[i].share;
     for (std::size_t j = 0; j < i; ++j) {
       if (tenants[i].name == tenants[j].name && s.sound()) {
-        s.fault("tenants", "two are called \"" + tenants[i].name + "\"");
+        s.fault("tenants", "two are named \"" + tenants[i].name + "\"");
       }
     }
   }
@@ -221,15 +218,14 @@ void read_tenants(Section& s, Draft& draft) {
   }
 }
 
-/// A path on the command line starts at the working directory, one in a file at the file's folder.
+/// A path on the command line is relative to the working directory, one in a file to the file.
 void read_trace_path(Section& s, Draft& draft) {
   const auto trace = s.find<std::string>(
       {.key = "trace",
        .doc = "A trace to replay instead of generated work: "
               "CSV with TIMESTAMP, ContextTokens, GeneratedTokens, or Mooncake's JSON lines, "
-              "which also tell what prompts share; plain or gzipped. "
-              "The path starts at the scenario's folder, or with `--set` at the "
-              "working directory.",
+              "which also say what prompts share. Plain or gzipped. "
+              "The path is relative to the scenario, or with `--set` to the working directory.",
        .fallback_text = "none"});
   draft.has_trace = s.has("trace");
   draft.trace_place = s.place("trace");
@@ -248,11 +244,11 @@ void read_trace_path(Section& s, Draft& draft) {
 }  // namespace
 
 void read_workload(Section& root, Draft& draft) {
-  root.section("workload", "Who submits what, and how much of it.", [&](Section& s) {
+  root.section("workload", "Work that is submitted, and how much.", [&](Section& s) {
     draft.load = s.find<double>({.key = "load",
                                  .doc = "Requests/s as a share of the fleet's capacity, which "
                                         "is found by simulation. Excludes `rate`.",
-                                 .fallback_text = "0.7; of a trace, its own speed",
+                                 .fallback_text = "0.7; with a trace, its own speed",
                                  .min = 0.001,
                                  .max = 10.0});
     const auto rate = s.find<yaml::PerSecond>({.key = "rate",
@@ -262,7 +258,7 @@ void read_workload(Section& root, Draft& draft) {
                                                .max = yaml::PerSecond{1e7}});
     draft.rate_place = s.place(rate ? "rate" : "load");
     if (rate && draft.load) {
-      s.fault("rate", "excludes load; write one of them");
+      s.fault("rate", "excludes load; give one of them");
     }
     draft.rate_per_s = rate ? std::optional(rate->value) : std::nullopt;
     read_trace_path(s, draft);

@@ -48,7 +48,6 @@ class TaskTable {
             .prompt_tokens = r.spec.prompt_tokens,
             .max_tokens = workload.declares_max_tokens ? r.spec.max_tokens : 0,
             .predicted_tokens = r.spec.predicted_tokens,
-            .priority = tenant.priority,
             .weight = tenant.weight,
             .arrival = r.spec.arrival,
             .ready = r.ready,

@@ -17,10 +17,9 @@ struct TaskView {
   std::int32_t prompt_tokens = 0;
   std::int32_t max_tokens = 0;        // declared limit of the output; 0: none was declared
   std::int32_t predicted_tokens = 0;  // output length as predicted, with the scenario's error
-  std::int32_t priority = 0;
-  double weight = 1;                 // in the objective
-  Time arrival, ready;               // ready: this attempt came into the dispatcher's queue
-  std::span<const PathSpan> shared;  // what of its prompt others have too; of the scenario
+  double weight = 1;                  // in the objective
+  Time arrival, ready;                // ready: this attempt came into the dispatcher's queue
+  std::span<const PathSpan> shared;   // what of its prompt others have too; of the scenario
 };
 
 }  // namespace yardmaster

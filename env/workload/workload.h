@@ -51,7 +51,6 @@ struct Tenant {
   std::string name;
   double share = 1;   // of all requests, normalised over tenants
   double weight = 1;  // of its tasks in the objective
-  std::int32_t priority = 0;
   ArrivalProcess arrivals;
   LengthDistribution prompt_tokens;
   LengthDistribution output_tokens;

@@ -52,7 +52,7 @@ std::string visible_bytes(Simulation& world, const Decision& decision) {
   append(bytes, v.first_token_us);
   append(bytes, v.up);
   append(bytes, std::span<const std::uint8_t>(legal));
-  for (const std::int32_t number : {task.prompt_tokens, task.predicted_tokens, task.priority}) {
+  for (const std::int32_t number : {task.prompt_tokens, task.predicted_tokens}) {
     append_number(bytes, number);
   }
   append_number(bytes, static_cast<double>(task.arrival.ps));

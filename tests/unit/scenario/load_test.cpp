@@ -91,7 +91,7 @@ TEST(Load, MissingFileIsOneFault) {
   }
 }
 
-TEST(Load, MissingNodesAreToldAtTheTop) {
+TEST(Load, MissingNodesAreReportedAtTheTop) {
   EXPECT_EQ(faults_of("name: x\n"), Lines{"s.yaml:1:1: missing key \"nodes\": Groups of equal LLM "
                                           "nodes: one model on one or more GPUs "
                                           "of one type."});
@@ -200,9 +200,16 @@ TEST(Load, RejectionWithoutDeadlineNeedsAPenalty) {
             Duration{14 * kPsPerSecond});
 }
 
+TEST(Load, ATenantHasNoPriorityBecauseNothingReadsIt) {
+  const Lines lines = faults_of(with_node("", "workload: {tenants: [{priority: 1}]}\n"));
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find("workload.tenants[0].priority: unknown key"), std::string::npos)
+      << lines[0];
+}
+
 TEST(Load, LoadAndRateExcludeEachOther) {
   EXPECT_EQ(faults_of(with_node("", "workload: {load: 0.5, rate: 3 /s}\n")),
-            Lines{"s.yaml:3:29: workload.rate: excludes load; write one of them"});
+            Lines{"s.yaml:3:29: workload.rate: excludes load; give one of them"});
 }
 
 TEST(Load, WarmUpMustLeaveSomething) {
@@ -315,10 +322,11 @@ TEST_F(Traces, RateScalesTimeAndDurationCutsWindows) {
 TEST_F(Traces, MoreSeedsThanWindowsAreRefused) {
   const std::vector<Override> overrides = {{"workload.trace", write(100)}, {"duration", "30 s"}};
   EXPECT_EQ(load(with_node("", "compare: {seeds: [7, 8, 12]}\n"), overrides).seeds.size(), 3U);
-  EXPECT_EQ(faults_of(with_node("", "compare: {seeds: 1..4}\n"), overrides),
-            Lines{"s.yaml:3:18: compare.seeds: 4 seeds choose only 3 different of the trace's 3 "
-                  "windows (a seed "
-                  "chooses window seed mod 3; a shorter duration gives more windows)"});
+  EXPECT_EQ(
+      faults_of(with_node("", "compare: {seeds: 1..4}\n"), overrides),
+      Lines{"s.yaml:3:18: compare.seeds: 4 seeds select only 3 different ones of the trace's 3 "
+            "windows (a seed "
+            "selects window seed mod 3; a shorter duration gives more windows)"});
 }
 
 TEST_F(Traces, DurationBeyondTheTraceIsRefused) {
@@ -335,7 +343,7 @@ TEST_F(Traces, FaultsOfTheTraceSayHowToNameAnother) {
                        ":1:1: not a trace: expected the header "
                        "TIMESTAMP,ContextTokens,GeneratedTokens, or a JSON object per line",
                    "--set workload.trace=" + path +
-                       ": workload.trace: name a trace of yours with --set workload.trace=PATH"}));
+                       ": workload.trace: give a trace with --set workload.trace=PATH"}));
 }
 
 TEST_F(Traces, ResolvedTextOfATraceLoadsToTheSameScenario) {
