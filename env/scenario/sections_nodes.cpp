@@ -150,9 +150,9 @@ void read_engine(Section& s, const Catalogue& catalogue, NodeKind& kind, bool kn
   read_scheduler(s, kind);
   max_model_len = s.find<std::int32_t>(
       {.key = "max_model_len",
-       .doc =
-           "Prompt and output together, at most. Requests that fit no node are refused on arrival "
-           "and counted.",
+       .doc = "Prompt and declared `max_tokens` together, at most. Tasks that fit no node are "
+              "refused on "
+              "arrival and counted.",
        .fallback_text = "the model's context, or all KV memory if that is less",
        .min = 1});
   kv_blocks = s.find<std::int32_t>({.key = "kv_blocks",

@@ -181,7 +181,8 @@ Tenant read_tenant(Section& s, bool has_trace, std::size_t number) {
       "prompt_tokens", "Lengths of prompts.",
       [&](Section& l) { tenant.prompt_tokens = read_lengths(l, kUsualPrompt); }, "value");
   s.section(
-      "output_tokens", "Lengths of outputs.",
+      "output_tokens",
+      "Lengths of outputs. The largest is also the `max_tokens` that a task declares.",
       [&](Section& l) { tenant.output_tokens = read_lengths(l, kUsualOutput); }, "value");
   return tenant;
 }
@@ -222,10 +223,12 @@ void read_tenants(Section& s, Draft& draft) {
 void read_trace_path(Section& s, Draft& draft) {
   const auto trace = s.find<std::string>(
       {.key = "trace",
-       .doc = "A trace to replay instead of generated work: "
-              "CSV with TIMESTAMP, ContextTokens, GeneratedTokens, or Mooncake's JSON lines, "
-              "which also say what prompts share. Plain or gzipped. "
-              "The path is relative to the scenario, or with `--set` to the working directory.",
+       .doc =
+           "A trace to replay instead of generated work: "
+           "CSV with TIMESTAMP, ContextTokens, GeneratedTokens, or Mooncake's JSON lines, "
+           "which also say what prompts share. MaxTokens or `max_tokens` is optional; without it a "
+           "task declares its output length. Plain or gzipped. "
+           "The path is relative to the scenario, or with `--set` to the working directory.",
        .fallback_text = "none"});
   draft.has_trace = s.has("trace");
   draft.trace_place = s.place("trace");
