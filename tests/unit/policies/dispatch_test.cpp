@@ -1,4 +1,4 @@
-// Each dispatch rule on cases made by hand, and what every rule must keep.
+// Each dispatch rule on hand-made cases, and the invariants of all rules.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -72,7 +72,7 @@ TEST(BestNode, IsNoneWhenNoNodeIsLegal) {
             kNoNode);
 }
 
-TEST(BestNode, NeverTakesAnInfiniteScore) {
+TEST(BestNode, NeverChoosesAnInfiniteScore) {
   EXPECT_EQ(best_node(std::vector<double>{kInfinity, kInfinity},
                       std::vector<std::uint8_t>{1, 1, 1, 1}, draw_of(0)),
             kNoNode);
@@ -212,7 +212,7 @@ TEST(LeastKvUse, TakesTheSmallestReportedShare) {
 }
 
 TEST(ShortestExpectedDelay, WeighsTheQueueByTheSpeedOfTheNode) {
-  // 8 and 2 requests a second: seven in flight on the fast are worth one on the slow.
+  // 8 and 2 requests per second: seven in flight on the fast node equal one on the slow node.
   const auto chosen = [](std::int32_t on_fast, std::int32_t on_slow) {
     const HandMadeFleet fleet(
         fast_and_slow(), {busy(kFast, on_fast, 100, 100, 9), busy(kSlow, on_slow, 100, 100, 9)});
@@ -231,7 +231,7 @@ std::vector<HandMadeNode> three_with_prefixes() {
   return nodes;
 }
 
-TEST(CacheAware, TakesTheLongestPrefixIfItIsAGoodPartOfThePrompt) {
+TEST(CacheAware, TakesTheLongestPrefixIfItIsLongEnough) {
   const HandMadeFleet fleet(fast_and_slow(), three_with_prefixes());
   const auto chosen = [&](std::int32_t prompt, std::vector<std::uint8_t> legal) {
     return choice("cache_aware", hand_made_task(prompt, 100), fleet.view(), legal);
@@ -242,7 +242,7 @@ TEST(CacheAware, TakesTheLongestPrefixIfItIsAGoodPartOfThePrompt) {
   EXPECT_EQ(chosen(1000, {0, 1, 1, 1, 1}), node_id(1));
 }
 
-TEST(CacheAware, TakesTheShortestQueueOutOfBalance) {
+TEST(CacheAware, TakesTheShortestQueueIfTheFleetIsOutOfBalance) {
   std::vector<HandMadeNode> nodes = three_with_prefixes();
   nodes[0].in_flight = 64;
   const auto chosen = [&] {
@@ -269,7 +269,7 @@ TEST(EarliestFinish, TakesTheBusyFastNodeOverTheIdleSlowOne) {
       node_id(1));
 }
 
-TEST(MarginalCost, SparesTheManyWhereEarliestFinishDoesNot) {
+TEST(MarginalCost, AvoidsDelayToManyWhereEarliestFinishDoesNot) {
   // The prompt would stall thirty others for 100 ms each; the task itself ends a little sooner
   // there.
   const HandMadeFleet fleet({affine_kind(1, 8), affine_kind(1.9, 4)},
@@ -300,7 +300,7 @@ TEST_P(EveryRule, NeverChoosesAnIllegalNode) {
   }
 }
 
-TEST_P(EveryRule, ScoresAlikeWhenAskedTwice) {
+TEST_P(EveryRule, GivesTheSameScoresTwice) {
   const HandMadeFleet fleet(fast_and_slow(), mixed_load());
   const auto rule = make_dispatch(GetParam());
   std::vector<double> first(5), second(5);
@@ -310,8 +310,8 @@ TEST_P(EveryRule, ScoresAlikeWhenAskedTwice) {
   EXPECT_EQ(first, second);
 }
 
-/// The rules that look at each node alone: not round robin, whose rule is the order, nor power of
-/// two, which draws positions, nor random, whose scores are all equal.
+/// The rules that score each node by its own columns: not round robin, whose rule is the order, not
+/// power of two, which draws positions, and not random, whose scores are all equal.
 class EveryScorer : public ::testing::TestWithParam<std::string_view> {};
 
 TEST_P(EveryScorer, PermutingNodesPermutesScoresBitForBit) {

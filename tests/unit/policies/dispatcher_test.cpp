@@ -1,4 +1,4 @@
-// The dispatcher in a small world: what it does with the scores of a rule.
+// The dispatcher in a small world: actions that follow from the scores of a rule.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -64,7 +64,7 @@ TEST(Dispatcher, SendsToTheBestNodeUnderTheDrawOfTheTask) {
   EXPECT_EQ(sim.counts().finished, sim.counts().arrived);
 }
 
-TEST(Dispatcher, HoldsTheTaskWhenTheRuleWantsNoLegalNode) {
+TEST(Dispatcher, HoldsTheTaskIfEveryLegalNodeScoresInfinity) {
   const Scenario scenario = small_world(1);
   const LastNodeOnly rule;
   Simulation sim(scenario, kSeed, find_ordering("first_come_first_served"));

@@ -1,5 +1,4 @@
-// A fleet made by hand: nodes of stated speed and the columns of a view that a test writes
-// directly.
+// A hand-made fleet: nodes of given speed, and columns of a view that a test writes directly.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +13,19 @@
 
 namespace yardmaster::testing {
 
-/// What a test says of one node. The default is idle and just reported.
+/// One node as a test describes it. The default is idle, with a new report.
 struct HandMadeNode {
   std::uint32_t kind = 0;
   std::int32_t in_flight = 0, awaiting_first = 0;
   std::int64_t awaiting_tokens = 0, prompt_tokens = 0, predicted_tokens = 0;
-  double first_token_s = 0;  // sum over those with a first token
+  double first_token_s = 0;  // sum over requests with a first token
   std::int32_t running = 0, waiting = 0;
   float kv_use = 0;
   bool up = true;
-  std::int32_t prefix_blocks = 0;  // sent to it of the prompt that all tasks share
+  std::int32_t prefix_blocks = 0;  // of the shared prompt, sent to this node
 };
 
-/// Of a hand-made task's prompt others have the first 1,000 blocks too.
+/// The first 1,000 blocks of a hand-made task's prompt are shared with other tasks.
 inline constexpr PathSpan kSharedPrompt{0, 1000};
 
 /// `decoding` requests of equal size with a first token at `first_token_s`.
@@ -51,7 +50,7 @@ inline TaskView hand_made_task(std::int32_t prompt, std::int32_t predicted,
   return task;
 }
 
-/// A kind whose steps last `step`, and a little more for each sequence, token and context token;
+/// A kind whose steps have a fixed time and a little more per sequence, token and context token,
 /// all scaled by `slowness`.
 inline NodeKind affine_kind(double slowness, double capacity_per_s) {
   const auto scaled = [&](double microseconds) {
@@ -71,7 +70,7 @@ inline NodeKind affine_kind(double slowness, double capacity_per_s) {
   return kind;
 }
 
-/// Work of 500 prompt and 100 output tokens, always.
+/// Work with prompts of 500 tokens and outputs of 100.
 inline Tenant fixed_lengths() {
   Tenant tenant;
   tenant.prompt_tokens = {LengthDistribution::Kind::fixed, 500, 0, 1, 4096};
@@ -129,7 +128,7 @@ class HandMadeFleet {
   [[nodiscard]] const Estimates& estimates() const { return estimates_; }
   [[nodiscard]] const Scenario& scenario() const { return scenario_; }
   [[nodiscard]] const std::vector<HandMadeNode>& nodes() const { return nodes_; }
-  /// A mask in which all is legal: nodes, hold, reject.
+  /// A mask in which everything is legal: nodes, hold, reject.
   [[nodiscard]] std::vector<std::uint8_t> all_legal() const {
     return std::vector<std::uint8_t>(nodes_.size() + 2, 1);
   }

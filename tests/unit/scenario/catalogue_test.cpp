@@ -1,4 +1,4 @@
-// The shipped catalogue reads without a fault, and wrong entries are told with their places.
+// The shipped catalogue reads without a fault, and wrong entries are reported with their places.
 #include "env/hardware/catalogue.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// From YAML to a compiled scenario: faults verbatim, physics that cannot be, derived defaults,
-// traces, and the resolved text.
+// From YAML to a compiled scenario: faults verbatim, impossible hardware, derived defaults, traces,
+// and the resolved text.
 #include "env/scenario/load.h"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,8 @@ Scenario load(const std::string& text, const std::vector<Override>& overrides = 
   return load_scenario_text(text, "s.yaml", overrides);
 }
 
-/// A trace of `rows` requests, one a second, with 1000 + i prompt tokens; removed with the fixture.
+/// A trace of `rows` requests, one per second, with 1000 + i prompt tokens; removed with the
+/// fixture.
 class Traces : public testing::Test {
  protected:
   std::string write(int rows,
@@ -304,7 +305,7 @@ TEST_F(Traces, WithoutLoadATraceRunsAtItsOwnSpeedAsOneWindow) {
   EXPECT_EQ(s.workload.trace.size(), 100U);
   EXPECT_EQ(s.workload.time_scale, 1);
   EXPECT_EQ(s.workload.rate_per_s, 1);
-  EXPECT_EQ(s.duration, Duration{100 * kPsPerSecond});  // its span, and one gap
+  EXPECT_EQ(s.duration, Duration{100 * kPsPerSecond});  // its span and one gap
   EXPECT_EQ(s.workload.windows, 1U);
   EXPECT_EQ(s.seeds, std::vector<std::uint64_t>{1000});
 }
