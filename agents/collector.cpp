@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <stdexcept>
+#include <utility>
 
+#include "policies/policy.h"
 #include "env/base/check.h"
 #include "env/base/math.h"
 
@@ -13,15 +14,13 @@ namespace {
 constexpr double kWarmUpEpsilon = 0.1;
 constexpr std::size_t kSampleEvery = 8;  // decisions of the warm-up
 constexpr double kUniformShare = 0.1;    // of exploring actions
-constexpr double kValueUnits =
-    10;  // the value of a state differs from the mean by about a tenth of it
+// The value of a state differs from the mean by about a tenth of it.
+constexpr double kValueUnits = 10;
 
-EnvironmentOptions options_for(const Scenario& scenario, const OrderingPolicy* ordering) {
+EnvironmentOptions options_for(const OrderingPolicy* ordering, const ObservationSpec& columns) {
   EnvironmentOptions options;
+  options.columns = columns;
   options.ordering = ordering;
-  if (scenario.nodes() < 2) {
-    throw std::invalid_argument("a fleet of one node leaves nothing to learn");
-  }
   return options;
 }
 
@@ -42,7 +41,7 @@ void standardise(const Standardiser& s, std::span<const float> raw, std::span<fl
 
 }  // namespace
 
-// What one environment does in one step; touches that environment's rows only.
+// One environment in one step; it touches the rows of that environment only.
 struct Collector::Player {
   Collector& self;
   const NetworkWeights* weights;  // null: the rule decides
@@ -56,7 +55,7 @@ struct Collector::Player {
     const std::span<float> shared = row_of(block.shared, row, s.shared_features);
     std::copy(seen.task.begin(), seen.task.end(), shared.begin());
     std::copy(seen.fleet.begin(), seen.fleet.end(),
-              shared.begin() + static_cast<std::ptrdiff_t>(kTaskFeatures));
+              shared.begin() + static_cast<std::ptrdiff_t>(seen.task.size()));
     standardise(self.scales_.shared, shared, shared);
     const std::span<const std::uint8_t> legal = self.envs_.legal(env).first(s.nodes);
     std::copy(legal.begin(), legal.end(),
@@ -64,7 +63,8 @@ struct Collector::Player {
     write_base(row_of(block.base, row, s.nodes), env, legal);
   }
 
-  // Minus how much worse each node is than the base's choice, in units of reward; 0 without a base.
+  // How much worse each node is than the base's choice, times -1, in units of reward; 0 without a
+  // base.
   void write_base(std::span<float> out, std::size_t env,
                   std::span<const std::uint8_t> legal) const {
     std::fill(out.begin(), out.end(), 0.0F);
@@ -74,7 +74,7 @@ struct Collector::Player {
     }
     Environment& world = self.envs_.environment(env);
     std::vector<double>& scores = self.scores_[env];
-    const TaskView& task = world.decision().task;
+    const TaskView& task = world.task();
     rule->score(task, world.view(), legal, Draw{world.seed(), Purpose::tie, task.address}, scores);
     double best = std::numeric_limits<double>::infinity();
     for (std::size_t n = 0; n < out.size(); ++n) {
@@ -108,7 +108,7 @@ struct Collector::Player {
       }
     }
     const NodeId best = best_node(costs, legal, draw);
-    // Ties fall by draw; where every node is closed the only action offered is to hold.
+    // Ties are broken by draw. If every node is closed, the only action offered is to hold.
     return best == kNoNode ? static_cast<std::int32_t>(s.nodes)
                            : static_cast<std::int32_t>(index(best));
   }
@@ -127,11 +127,11 @@ struct Collector::Player {
     }
   }
 
-  static constexpr double kWorst = 1e4;  // seconds: finite where a rule says "never"
+  static constexpr double kWorst = 1e4;  // seconds: finite where the score of a rule is infinite
 };
 
 Collector::Collector(const Scenario& scenario, const TrainOptions& options,
-                     const DispatchPolicy* base)
+                     const DispatchPolicy* base, const ObservationSpec& columns)
     : scenario_(&scenario),
       seed_(options.seed),
       temperature_(options.temperature),
@@ -140,13 +140,14 @@ Collector::Collector(const Scenario& scenario, const TrainOptions& options,
       fallback_(base == nullptr ? make_dispatch("join_shortest_queue") : nullptr),
       base_(base),
       ordering_(make_ordering(scenario.dispatch.ordering)),
-      envs_(scenario, options.envs, options.threads, options_for(scenario, ordering_.get())),
+      envs_(scenario, options.envs, options.threads, options_for(ordering_.get(), columns)),
       scores_(static_cast<std::size_t>(options.envs), std::vector<double>(scenario.nodes())) {
   envs_.reset(train_);
 }
 
 ReplayShape Collector::shape() const {
-  return {envs_.envs(), envs_.nodes(), kNodeFeatures, kTaskFeatures + kFleetFeatures};
+  return {envs_.envs(), envs_.nodes(), envs_.columns().node_width(),
+          envs_.columns().shared_width()};
 }
 
 Scales Collector::measure(std::size_t blocks, std::size_t steps) {
@@ -158,7 +159,7 @@ Scales Collector::measure(std::size_t blocks, std::size_t steps) {
     play(nullptr, kWarmUpEpsilon, steps, block);
     for (std::size_t row = b % kSampleEvery; row < block.reward.size(); row += kSampleEvery) {
       const std::span<const float> nodes =
-          row_of(std::as_const(block.node), row, envs_.nodes() * kNodeFeatures);
+          row_of(std::as_const(block.node), row, block.shape.nodes * block.shape.node_features);
       const std::span<const float> rest =
           row_of(std::as_const(block.shared), row, block.shape.shared_features);
       node.insert(node.end(), nodes.begin(), nodes.end());
@@ -170,8 +171,8 @@ Scales Collector::measure(std::size_t blocks, std::size_t steps) {
     rate += cost_rate_ / static_cast<double>(blocks);
   }
   Scales measured;
-  measured.node = Standardiser::fit(node, kNodeFeatures);
-  measured.shared = Standardiser::fit(shared, kTaskFeatures + kFleetFeatures);
+  measured.node = Standardiser::fit(node, block.shape.node_features);
+  measured.shared = Standardiser::fit(shared, block.shape.shared_features);
   measured.reward_s = std::max(cost, 1e-6);
   measured.value_mean = rate * scenario_->objective.discount_time.seconds() / measured.reward_s;
   measured.value_unit = std::max(measured.value_mean / kValueUnits, 1.0);

@@ -1,5 +1,6 @@
-// A checkpoint as a dispatch policy: observation, network, base rule, one score a node.
-#include <limits>
+// A checkpoint as a dispatch policy: observation, network, base rule, one score per node.
+#include <algorithm>
+#include <utility>
 
 #include "agents/checkpoint.h"
 #include "env/rl/observation.h"
@@ -20,16 +21,19 @@ class NetworkPolicy final : public DispatchPolicy {
       std::fill(scores.begin(), scores.end(), 0.0);
     }
     if (seconds_ == 0) {
-      return;  // the line search found nothing: this is the base rule, at its price
+      return;  // the line search rejected the network: this is the base rule, at its price
     }
     const std::size_t nodes = scores.size();
-    constexpr std::size_t kShared = kTaskFeatures + kFleetFeatures;
-    std::vector<float> buffer(nodes * (kNodeFeatures + 1) + kShared);
+    const ObservationSpec& columns = agent_.columns;
+    ObservationScratch scratch;
+    std::vector<float> buffer(nodes * (columns.node_width() + 1) + columns.shared_width());
     const std::span<float> all(buffer);
-    const std::span<float> rows = all.first(nodes * kNodeFeatures);
-    const std::span<float> shared = all.subspan(rows.size(), kShared);
+    const std::span<float> rows = all.first(nodes * columns.node_width());
+    const std::span<float> shared = all.subspan(rows.size(), columns.shared_width());
     const std::span<float> f = all.last(nodes);
-    observe(task, fleet, legal, {rows, shared.first(kTaskFeatures), shared.last(kFleetFeatures)});
+    columns.write(task, fleet, legal,
+                  {rows, shared.first(columns.task_width()), shared.last(columns.fleet_width())},
+                  scratch);
     agent_.node.apply(rows, rows);
     agent_.shared.apply(shared, shared);
     score_nodes(agent_.weights, rows, shared, f);
@@ -40,7 +44,7 @@ class NetworkPolicy final : public DispatchPolicy {
 
  private:
   NetworkAgent agent_;
-  double seconds_;  // that one unit of f is worth
+  double seconds_;  // the worth of one unit of f
   std::unique_ptr<DispatchPolicy> base_;
 };
 
@@ -52,7 +56,7 @@ std::unique_ptr<DispatchPolicy> make_learned_policy(const Checkpoint& c) {
       return make_tabular_policy(*c.tabular);
     }
     if (!c.network) {
-      throw std::invalid_argument("a checkpoint without an agent");
+      throw std::invalid_argument("the checkpoint holds no agent");
     }
     std::unique_ptr<DispatchPolicy> base =
         c.network->base.empty() ? nullptr : make_dispatch(c.network->base);

@@ -35,7 +35,7 @@ void relu(std::span<float> x) {
   }
 }
 
-// Four partial sums, whatever the width of vectors.
+// Four partial sums, for any width of vectors.
 float dot(std::span<const float> a, std::span<const float> b) {
   std::array<float, 4> sum{};
   for (std::size_t i = 0; i < a.size(); i += 4) {
@@ -53,13 +53,13 @@ std::span<float> copy_of(std::span<const float> from, Layer& to) {
 
 std::span<const float> context_in(ContextBuffer& buffer, const NetworkShape& shape,
                                   std::span<const float> node_rows, std::span<const float> shared) {
-  check(shape.context() <= buffer.size(), "too many features");
+  check(shape.context() <= buffer.size(), "the context has too many features");
   const std::span<float> context = std::span<float>(buffer).first(shape.context());
   make_context(shape, node_rows, shared, context);
   return context;
 }
 
-// What all nodes share of the first layer, computed once.
+// The part of the first layer that all nodes share.
 std::span<float> common_layer(const NetworkWeights& w, std::span<const float> context, Layer& out) {
   const std::span<float> common = copy_of(w.bias1, out);
   add_columns(w.context, context, common);
@@ -123,7 +123,7 @@ std::vector<std::span<float>> NetworkWeights::tensors() {
 }
 
 void Standardiser::apply(std::span<const float> raw, std::span<float> out) const {
-  // Adding and taking away 24 rounds a number of up to 6 to the last place of 24: 2^-19.
+  // Adding and subtracting 24 rounds a number of up to 6 to the last place of 24: 2^-19.
   constexpr float kRound = 24.0F;
   const std::size_t features = mean.size();
   for (std::size_t start = 0; start < raw.size(); start += features) {
@@ -136,7 +136,7 @@ void Standardiser::apply(std::span<const float> raw, std::span<float> out) const
 
 Standardiser Standardiser::fit(std::span<const float> rows, std::size_t features) {
   const std::size_t count = rows.size() / features;
-  check(count > 0, "no samples to standardise by");
+  check(count > 0, "there are no samples to standardise by");
   Standardiser s;
   for (std::size_t i = 0; i < features; ++i) {
     double sum = 0, squares = 0;
@@ -158,7 +158,7 @@ Standardiser Standardiser::fit(std::span<const float> rows, std::size_t features
 void make_context(const NetworkShape& shape, std::span<const float> node_rows,
                   std::span<const float> shared, std::span<float> context) {
   check(shared.size() == shape.shared && context.size() == shape.context(),
-        "wrong size of a context");
+        "the context has the wrong size");
   const std::size_t nodes = node_rows.size() / shape.node;
   std::copy(shared.begin(), shared.end(), context.begin());
   for (std::size_t i = 0; i < shape.node; ++i) {
@@ -176,7 +176,7 @@ void make_context(const NetworkShape& shape, std::span<const float> node_rows,
 
 void score_nodes(const NetworkWeights& w, std::span<const float> node_rows,
                  std::span<const float> shared, std::span<float> scores) {
-  check(node_rows.size() == scores.size() * w.shape.node, "one row a node");
+  check(node_rows.size() == scores.size() * w.shape.node, "one row per node");
   ContextBuffer buffer;
   Layer common{}, first{}, second{};
   const std::span<const float> from_context =

@@ -1,7 +1,7 @@
 // Tabular Q-learning (Watkins and Dayan, Machine Learning 8, 1992) over which rule decides.
 //
-// An action is a dispatch rule, not a node, so a table runs on any fleet. It is the floor that
-// other learners are compared with: few states, no generalisation between them.
+// An action is a dispatch rule, not a node, so a table runs on any fleet. It is the floor for other
+// learners: few states, and no generalisation between them.
 #pragma once
 
 #include <array>
@@ -34,12 +34,13 @@ class QTable {
   [[nodiscard]] std::uint32_t visits(std::size_t state, std::size_t action) const {
     return visits_[state * actions_ + action];
   }
-  /// The action of the highest value among those tried in this state; `otherwise` when none was.
+  /// The action of the highest value among those tried in this state; `otherwise` if none was.
   [[nodiscard]] std::size_t best(std::size_t state, std::size_t otherwise) const;
   /// With probability epsilon any action; else an untried one, the lowest, or the best.
   [[nodiscard]] std::size_t explore(std::size_t state, double epsilon, const Draw& draw) const;
-  /// Moves Q(state, action) towards reward + discount * max Q(next, .). The step is (1 +
-  /// visits)^-3/4, whose sum diverges and whose squares' sum does not, as convergence asks.
+  /// Moves Q(state, action) towards reward + discount * max Q(next, .). The step size is
+  /// (1 + visits)^(-3/4): its sum diverges and the sum of its squares does not, as convergence
+  /// requires.
   void update(std::size_t state, std::size_t action, double reward, double discount,
               std::size_t next);
   /// For reading a checkpoint.
@@ -60,7 +61,7 @@ class QTable {
 inline constexpr std::size_t kTabularStates = std::size_t{3} * 4 * 3 * 3 * 2;
 std::size_t tabular_state(const TaskView&, const FleetView&);
 
-/// The rules a table chooses from, and what decides in a state that was never met.
+/// The rules that a table chooses from, and the one that decides in a state not seen in training.
 inline constexpr std::array<std::string_view, 6> kTabularRules = {
     "join_shortest_queue",     "power_of_two",    "least_kv_use",
     "shortest_expected_delay", "earliest_finish", "marginal_cost"};
@@ -72,7 +73,7 @@ struct TabularAgent {
   std::vector<std::string> rules;
 };
 
-/// The greedy policy of a table. Throws std::invalid_argument when a rule is unknown.
+/// The greedy policy of a table. Throws std::invalid_argument if a rule is unknown.
 std::unique_ptr<DispatchPolicy> make_tabular_policy(const TabularAgent&);
 
 }  // namespace yardmaster

@@ -1,109 +1,76 @@
-// Tabular Q-learning, whole: environments in parallel choose by the table, then the table learns in
-// the order of the environments, so that the result does not depend on the number of threads.
+// What all trainers share: how a run begins, from nothing or from a checkpoint.
 #include "agents/trainer.h"
 
-#include <algorithm>
+#include <string>
+#include <type_traits>
 
-#include "agents/validation.h"
-#include "env/base/check.h"
+#include "env/rl/usage_error.h"
 
 namespace yardmaster {
 namespace {
 
-constexpr std::uint64_t kTick =
-    256;  // decisions of each environment between two reports of progress
-
-struct Rules {
-  std::vector<std::unique_ptr<DispatchPolicy>> policies;
-  std::vector<std::string> names;
-};
-
-Rules make_rules() {
-  Rules rules;
-  for (const std::string_view name : kTabularRules) {
-    rules.policies.push_back(make_dispatch(name));
-    rules.names.emplace_back(name);
+template <class T>
+void require_equal(const char* option, const T& asked, const T& stored) {
+  if (asked != stored) {
+    std::string text = std::string("--resume: the checkpoint was trained with ") + option + " ";
+    if constexpr (std::is_same_v<T, std::string>) {
+      text += stored + ", not with " + asked;
+    } else {
+      text += std::to_string(stored) + ", not with " + std::to_string(asked);
+    }
+    throw UsageError(text);
   }
-  return rules;
-}
-
-// The node that a rule sends the present task to; holds when every node is closed.
-std::int32_t node_by(const DispatchPolicy& rule, Environment& world, std::vector<double>& scores) {
-  const TaskView& task = world.decision().task;
-  const Draw draw{world.seed(), Purpose::tie, task.address};
-  const std::span<const std::uint8_t> legal = world.legal().first(world.nodes());
-  rule.score(task, world.view(), legal, draw, scores);
-  const NodeId node = best_node(scores, legal, draw);
-  return static_cast<std::int32_t>(node == kNoNode ? world.nodes() : index(node));
 }
 
 }  // namespace
 
-Checkpoint train_tabular(const Scenario& scenario, const TrainOptions& options,
-                         const ProgressFunction& progress) {
-  const Rules rules = make_rules();
-  Checkpoint checkpoint;
-  checkpoint.algorithm = "tabular_q";
-  checkpoint.discount_time_s = scenario.objective.discount_time.seconds();
-  checkpoint.training = {scenario.name, options.seed, options.train, options.validation, 0, 0, {}};
-  TabularAgent agent{QTable(kTabularStates, rules.names.size()), rules.names};
-  if (!options.resume.empty()) {
-    Checkpoint before = load_checkpoint(options.resume);
-    if (!before.tabular || before.tabular->rules != rules.names) {
-      throw CheckpointError(options.resume + ": holds no table over the same rules");
-    }
-    agent = *before.tabular;
-    checkpoint.training.decisions = before.training.decisions;
+void adopt(const Checkpoint& checkpoint, TrainOptions& options) {
+  options.algorithm = checkpoint.algorithm;
+  if (checkpoint.network) {
+    options.base = checkpoint.network->base;
+    options.hidden = checkpoint.network->weights.shape.hidden;
+    options.dueling = checkpoint.network->dueling;
   }
+}
 
-  const auto ordering = make_ordering(scenario.dispatch.ordering);
-  EnvironmentOptions environment;
-  environment.ordering = ordering.get();
-  VectorEnv envs(scenario, options.envs, options.threads, environment);
-  envs.reset(options.train);
-  std::vector<std::size_t> state(envs.envs()), action(envs.envs());
-  std::vector<std::vector<double>> scores(envs.envs(), std::vector<double>(envs.nodes()));
-  const auto observe_state = [&](std::size_t e) {
-    Environment& world = envs.environment(e);
-    return tabular_state(world.decision().task, world.view());
-  };
+void check_resumable(const Checkpoint& checkpoint, const TrainOptions& options,
+                     const Scenario& scenario) {
+  require_equal("--algorithm", options.algorithm, checkpoint.algorithm);
+  require_equal("objective.discount_time (seconds)", scenario.objective.discount_time.seconds(),
+                checkpoint.discount_time_s);
+  if (checkpoint.training.trained.overlaps(WorldIndex(scenario).of(options.validation))) {
+    throw UsageError(
+        "--resume: the checkpoint was trained on worlds that --validation-seeds choose");
+  }
+  if (!checkpoint.network) {
+    return;
+  }
+  const NetworkAgent& agent = *checkpoint.network;
+  if (options.algorithm == "residual_dqn") {
+    require_equal("--base", options.base, agent.base);
+  }
+  require_equal("--hidden", options.hidden, agent.weights.shape.hidden);
+  if (options.dueling != agent.dueling) {
+    throw UsageError(agent.dueling ? "--resume: the checkpoint was trained without --no-dueling"
+                                   : "--resume: the checkpoint was trained with --no-dueling");
+  }
+}
 
-  double cost = 0, elapsed_s = 0;
-  for (std::uint64_t step = 0; step < options.updates; ++step) {
-    const double share = static_cast<double>(step) / static_cast<double>(options.updates);
-    const double epsilon = std::max(options.epsilon_last, options.epsilon_first * (1 - 2 * share));
-    envs.step([&](std::size_t e) {
-      const Draw draw{
-          Seed{options.seed}, Purpose::exploration,
-          object_address(static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(step))};
-      state[e] = observe_state(e);
-      action[e] = agent.table.explore(state[e], epsilon, draw);
-      return node_by(*rules.policies[action[e]], envs.environment(e), scores[e]);
-    });
-    const Batch& batch = envs.batch();
-    for (std::size_t e = 0; e < envs.envs(); ++e) {
-      cost -= static_cast<double>(batch.reward[e]);
-      elapsed_s += batch.elapsed_s[e];
-      if (batch.truncated[e] == 0) {  // a cut step's reward is not whole
-        agent.table.update(state[e], action[e], static_cast<double>(batch.reward[e]),
-                           batch.discount[e], observe_state(e));
-      }
-    }
-    checkpoint.training.decisions += envs.envs();
-    if ((step + 1) % kTick == 0 || step + 1 == options.updates) {
-      const TrainProgress now{"training", step + 1, options.updates, 0,
-                              elapsed_s > 0 ? -cost / elapsed_s : 0};
-      cost = elapsed_s = 0;
-      if (progress && !progress(now)) {
-        break;
-      }
-    }
+TrainingRecord begin_record(const Scenario& scenario, const TrainOptions& options,
+                            const Checkpoint* before) {
+  TrainingRecord record;
+  if (before != nullptr) {
+    record = before->training;
+    record.line_search.clear();
   }
-  checkpoint.tabular = std::move(agent);
-  if (!options.output.empty()) {
-    save_checkpoint(checkpoint, options.output);
-  }
-  return checkpoint;
+  record.scenario = scenario.name;
+  record.seed = options.seed;
+  record.train = options.train;
+  record.validation = options.validation;
+  const WorldIndex index(scenario);
+  record.trained.add(index.of(options.train));
+  record.validated.add(index.of(options.validation));
+  return record;
 }
 
 }  // namespace yardmaster

@@ -3,8 +3,13 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <string>
 
+#include "policies/policy.h"
 #include "env/base/check.h"
+#include "env/rl/usage_error.h"
+#include "env/simulation/metrics.h"
+#include "env/simulation/sampler.h"
 #include "env/simulation/simulation.h"
 
 namespace yardmaster {
@@ -12,30 +17,9 @@ namespace {
 
 constexpr std::array<double, kLambdaCount> kLambdas = {0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5};
 
-// With some weights tried on the same seeds, one standard error is crossed by luck more often than
-// not.
+// When several weights are tried on the same seeds, chance crosses one standard error more often
+// than not.
 constexpr double kErrors = 2;
-
-class CompletionMean final : public Observer {
- public:
-  explicit CompletionMean(const Scenario& scenario) : scenario_(&scenario) {}
-  void on_task(const TaskRow& row) override {
-    if (row.arrival - Time{} < scenario_->warm_up) {
-      return;
-    }
-    const double weight = scenario_->workload.tenants[row.address.tenant].weight;
-    const double seconds = row.outcome == Outcome::finished
-                               ? (row.last_token - row.arrival).seconds()
-                               : scenario_->objective.reject_penalty.seconds();
-    sum_ += weight * seconds;
-    weights_ += weight;
-  }
-  [[nodiscard]] double mean() const { return weights_ > 0 ? sum_ / weights_ : 0; }
-
- private:
-  const Scenario* scenario_;
-  double sum_ = 0, weights_ = 0;
-};
 
 double mean_of(std::span<const double> x) {
   return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
@@ -43,26 +27,33 @@ double mean_of(std::span<const double> x) {
 
 }  // namespace
 
-double mean_completion_s(const Scenario& scenario, const DispatchPolicy& policy, Seed seed) {
+double objective_s(const Scenario& scenario, const DispatchPolicy& policy, Seed seed) {
   const auto ordering = make_ordering(scenario.dispatch.ordering);
-  Simulation world(scenario, seed, ordering.get());
+  Simulation world(scenario, seed, ordering.get(),
+                   policy.reads_reports() ? Reporting::read : Reporting::unread);
   Dispatcher dispatcher(policy, seed);
-  CompletionMean mean(scenario);
-  for (;;) {
-    const Decision& decision = world.advance(&mean);
-    if (decision.kind == DecisionKind::end) {
-      return mean.mean();
-    }
-    world.apply(dispatcher.decide(world, decision));
+  MetricsCollector metrics(scenario);
+  for (const Decision* decision = &world.advance(&metrics); decision->kind != DecisionKind::end;
+       decision = &world.advance(&metrics)) {
+    world.apply(dispatcher.decide(world, *decision));
   }
+  NodeSampler sampler(scenario, NodeSampler::default_interval(scenario));
+  sampler.sample(world);
+  const double objective = metrics.finish(world, sampler).objective_s;
+  if (!std::isfinite(objective)) {
+    throw UsageError("the objective is undefined on seed " + std::to_string(seed.value) +
+                     ": no task counts, or tasks were refused and objective.reject_penalty is "
+                     "missing");
+  }
+  return objective;
 }
 
-std::vector<double> completion_by_seed(const Scenario& scenario, const DispatchPolicy& policy,
-                                       SeedRange seeds, ThreadPool& pool) {
-  std::vector<double> means(seeds.count);
-  pool.run(means.size(),
-           [&](std::size_t i) { means[i] = mean_completion_s(scenario, policy, seeds.at(i)); });
-  return means;
+std::vector<double> objective_by_seed(const Scenario& scenario, const DispatchPolicy& policy,
+                                      SeedRange seeds, ThreadPool& pool) {
+  std::vector<double> objectives(seeds.count);
+  pool.run(objectives.size(),
+           [&](std::size_t i) { objectives[i] = objective_s(scenario, policy, seeds.at(i)); });
+  return objectives;
 }
 
 PairedDifference paired_difference(std::span<const double> a, std::span<const double> b) {
@@ -86,13 +77,13 @@ void choose_lambda(const Scenario& scenario, Checkpoint& checkpoint, ThreadPool&
   for (const double lambda : kLambdas) {
     checkpoint.network->lambda = lambda;
     const auto policy = make_learned_policy(checkpoint);
-    const std::vector<double> means =
-        completion_by_seed(scenario, *policy, checkpoint.training.validation, pool);
+    const std::vector<double> objectives =
+        objective_by_seed(scenario, *policy, checkpoint.training.validation, pool);
     if (reference.empty()) {
-      reference = means;
+      reference = objectives;
     }
-    const PairedDifference d = paired_difference(means, reference);
-    checkpoint.training.line_search.push_back({lambda, mean_of(means), d.mean, d.error});
+    const PairedDifference d = paired_difference(objectives, reference);
+    checkpoint.training.line_search.push_back({lambda, mean_of(objectives), d.mean, d.error});
     if (d.mean < best_difference && d.mean < -kErrors * d.error) {
       best_difference = d.mean;
       chosen = lambda;

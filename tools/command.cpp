@@ -13,6 +13,7 @@
 #include <iterator>
 #include <set>
 
+#include "agents/worlds.h"
 #include "env/hardware/catalogue.h"
 #include "env/workload/workload.h"
 #include "tools/version.h"
@@ -196,16 +197,22 @@ std::vector<NamedPolicy> resolve_policies(const std::vector<std::string>& names)
 
 void check_held_out(const Scenario& scenario, const std::vector<NamedPolicy>& policies,
                     const std::vector<std::uint64_t>& seeds) {
+  const WorldIndex index(scenario);
   for (const NamedPolicy& policy : policies) {
-    if (!policy.training || policy.training->scenario != scenario.name) {
+    if (!policy.training) {
       continue;
     }
     for (const std::uint64_t seed : seeds) {
-      const SeedRange one{seed, 1};
-      if (policy.training->train.overlaps(one) || policy.training->validation.overlaps(one)) {
+      const Worlds world = index.of({seed, 1});
+      const bool trained = policy.training->trained.overlaps(world);
+      if (trained || policy.training->validated.overlaps(world)) {
+        const std::string window = scenario.workload.trace.empty()
+                                       ? ""
+                                       : fmt::format(", which chooses window {} of the trace",
+                                                     trace_window(scenario.workload, {seed}));
         throw BadInput(
-            fmt::format("{} was trained or selected on seed {}: its result there is no evidence",
-                        policy.name, seed));
+            fmt::format("{} was {} on the world of seed {}{}: its result there is not evidence",
+                        policy.name, trained ? "trained" : "validated", seed, window));
       }
     }
   }

@@ -91,8 +91,8 @@ NamedPolicy resolve_policy(const std::string& name_or_path);
 /// All of them. Throws BadInput for a duplicate name and for an empty list.
 std::vector<NamedPolicy> resolve_policies(const std::vector<std::string>& names);
 
-/// Throws BadInput when a checkpoint was trained or selected on one of these seeds of this
-/// scenario: its result on them is no evidence.
+/// Throws BadInput if a checkpoint was trained or validated on a world that one of these seeds
+/// chooses (agents/worlds.h): its result there is not evidence.
 void check_held_out(const Scenario&, const std::vector<NamedPolicy>&,
                     const std::vector<std::uint64_t>& seeds);
 

@@ -26,10 +26,10 @@ build/release/yardmaster evaluate "$scenario" --policies "$baselines" --seeds "$
   -o results/runs/quickstart_baselines.h5 --force
 
 step "Training a residual DQN on other seeds"
-build/release/yardmaster train "$scenario" -o "$checkpoint"
+build/release/yardmaster train "$scenario" -o "$checkpoint" --force
 
 step "Training a plain DQN, which starts from nothing, for comparison"
-build/release/yardmaster train "$scenario" --algorithm dqn -o "$plain"
+build/release/yardmaster train "$scenario" --algorithm dqn -o "$plain" --force
 
 step "Rules and DQNs on held-out seeds $held_out"
 build/release/yardmaster evaluate "$scenario" --policies "$baselines,$checkpoint,$plain" \

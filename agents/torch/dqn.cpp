@@ -3,24 +3,31 @@
 // DQN (Mnih et al., Nature 518, 2015) on the semi-Markov process of env/rl/environment.h, with
 // double Q-learning (van Hasselt et al., AAAI 2016), dueling heads (Wang et al., ICML 2016) and
 // n-step returns, each of which can be switched off. As a residual on a rule,
-//   Q(s, n) = V(s) - (base(n) - best base) / scale + f(s, n) - mean of f over legal nodes,
+//
+//   Q(s, n) = V(s) - (base(n) - best base) / scale + f(s, n) - mean of f over legal nodes
+//
 // with f = 0 at the start, so training begins at the rule and learns only what to add (Silver et
 // al., Residual policy learning, 2018). Plain DQN is the same without the base term.
 //
 // Actors and learner work at the same time: while the learner makes its gradient steps on the
-// replay memory as it is, the actors play the next block with the weights as they were. So a run is
-// the same for any number of threads.
+// present content of the replay buffer, the actors play the next block with the weights from before
+// these steps. So a run is the same for any number of threads.
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <exception>
-#include <thread>
+#include <future>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include "agents/collector.h"
 #include "agents/network.h"
-#include "agents/replay.h"
+#include "agents/replay_buffer.h"
 #include "agents/trainer.h"
 #include "agents/validation.h"
+#include "env/rl/usage_error.h"
 
 namespace yardmaster {
 namespace {
@@ -28,15 +35,14 @@ namespace {
 // Of each environment, to fix the scales: long enough for whole episodes of the quick start.
 constexpr std::size_t kWarmUpBlocks = 16, kWarmUpSteps = 256;
 constexpr std::uint64_t kUpdatesPerBlock = 16;  // gradient steps while the actors play one block
-constexpr double kAverageRate = 0.005;          // a mean over some 200 gradient steps
-constexpr std::uint64_t kBlocksPerFile = 16;    // between two checkpoints on the way
+constexpr double kAverageRate = 0.005;          // a mean over about 200 gradient steps
+constexpr std::uint64_t kBlocksPerFile = 16;    // between two intermediate checkpoints
 
-// ---- The network, as in agents/network.h
-// ------------------------------------------------------------
+// ---- The network, as in agents/network.h ----
 
 struct Output {
   torch::Tensor scores;  // f [batch, nodes]
-  torch::Tensor value;   // v [batch], V less its mean in units of its spread
+  torch::Tensor value;   // v [batch]: (V + mean) / unit of ValueScale
 };
 
 class Scorer {
@@ -89,11 +95,13 @@ class Scorer {
   std::vector<torch::Tensor> parameters_;  // in the order of NetworkWeights::tensors()
 };
 
-// ---- Q-values
-// -----------------------------------------------------------------------------------------
+// ---- Q-values ----
 
 struct State {
-  torch::Tensor node, shared, base, mask;
+  torch::Tensor node;
+  torch::Tensor shared;
+  torch::Tensor base;
+  torch::Tensor mask;
 };
 
 State to_tensors(StateBatch& s, const ReplayShape& shape, std::int64_t batch) {
@@ -106,13 +114,14 @@ State to_tensors(StateBatch& s, const ReplayShape& shape, std::int64_t batch) {
           wrap(s.base, {batch, nodes}), wrap(s.mask, {batch, nodes})};
 }
 
-// How outputs become rewards: V = unit * v - mean. Without dueling heads f does V's work, in V's
-// unit.
+// How outputs become rewards: V = unit * v - mean. Without dueling heads f takes the place of V and
+// has its unit.
 struct ValueScale {
-  double mean = 0, unit = 1;
+  double mean = 0;
+  double unit = 1;
 };
 
-// Q [batch, nodes]; what it says of nodes that are not legal means nothing.
+// Q [batch, nodes]; the values of nodes that are not legal have no meaning.
 torch::Tensor q_values(const Scorer& network, const State& s, bool dueling,
                        const ValueScale& scale) {
   const Output out = network.forward(s.node, s.shared);
@@ -127,7 +136,7 @@ torch::Tensor best_legal(const torch::Tensor& q, const torch::Tensor& mask) {
   return q.masked_fill(mask == 0, -std::numeric_limits<float>::infinity()).argmax(1, true);
 }
 
-// Multiplies what stands for V.
+// Multiplies the outputs that make up V.
 void rescale(NetworkWeights& w, float factor, bool dueling) {
   w.value_offset[0] *= factor;
   std::for_each(w.value.begin(), w.value.end(), [&](float& x) { x *= factor; });
@@ -137,8 +146,7 @@ void rescale(NetworkWeights& w, float factor, bool dueling) {
   }
 }
 
-// ---- One gradient step
-// ----------------------------------------------------------------------------------
+// ---- One gradient step ----
 
 class Learner {
  public:
@@ -151,7 +159,7 @@ class Learner {
         adam_(online_.parameters(), torch::optim::AdamOptions(options.learning_rate)) {}
 
   // Returns the mean squared error.
-  double update(const Replay& replay, const ReplayShape& shape, std::uint64_t index) {
+  double update(const ReplayBuffer& replay, const ReplayShape& shape, std::uint64_t index) {
     const Draw draw{Seed{options_.seed}, Purpose::replay,
                     object_address(0, static_cast<std::uint32_t>(index))};
     replay.sample(options_.batch, options_.n_step, draw, batch_);
@@ -176,7 +184,7 @@ class Learner {
   }
 
   [[nodiscard]] NetworkWeights acting() const { return exported(online_); }
-  // A running mean of the online network, less noisy than its last state: what is kept.
+  // A running mean of the online network, less noisy than its last state: the result of training.
   [[nodiscard]] NetworkWeights averaged() const { return exported(average_); }
 
  private:
@@ -210,10 +218,9 @@ class Learner {
   MiniBatch batch_;
 };
 
-// ---- Training
-// -------------------------------------------------------------------------------------------
+// ---- Training ----
 
-// Undoes Learner::exported, to go on with the training.
+// Undoes Learner::exported, to continue the training.
 NetworkWeights imported(NetworkWeights w, const ValueScale& scale, bool dueling) {
   w.value_offset[0] += static_cast<float>(scale.mean);
   rescale(w, static_cast<float>(1 / scale.unit), dueling);
@@ -226,41 +233,45 @@ struct Start {
   NetworkWeights weights;
 };
 
-// From a checkpoint, or from zero by a warm-up under the base rule.
-Start begin(const Scenario& scenario, const TrainOptions& options, Collector& collector) {
+// From zero, by a warm-up under the base rule.
+Start begin(const Scenario& scenario, const TrainOptions& options, Collector& collector,
+            const ObservationSpec& columns) {
   Start start;
+  start.scales = collector.measure(kWarmUpBlocks, kWarmUpSteps);
+  start.weights = NetworkWeights::initial(
+      {columns.node_width(), columns.shared_width(), options.hidden}, options.seed);
   Checkpoint& c = start.checkpoint;
-  if (options.resume.empty()) {
-    start.scales = collector.measure(kWarmUpBlocks, kWarmUpSteps);
-    start.weights = NetworkWeights::initial(
-        {kNodeFeatures, kTaskFeatures + kFleetFeatures, options.hidden}, options.seed);
-    c.network =
-        NetworkAgent{start.weights,           start.scales.node,      start.scales.shared, "", 1,
-                     start.scales.value_mean, start.scales.value_unit};
-  } else {
-    c = load_checkpoint(options.resume);
-    if (!c.network || c.algorithm != options.algorithm || c.network->base != options.base) {
-      throw CheckpointError(options.resume + ": trained by another algorithm or on another base");
-    }
-    start.scales = {c.network->node, c.network->shared, c.scale_s, c.network->value_mean,
-                    c.network->value_unit};
-    start.weights = imported(c.network->weights, {c.network->value_mean, c.network->value_unit},
-                             options.dueling);
-  }
   c.algorithm = options.algorithm;
   c.scale_s = start.scales.reward_s;
   c.discount_time_s = scenario.objective.discount_time.seconds();
-  c.network->base = options.base;
-  c.training.scenario = scenario.name;
-  c.training.seed = options.seed;
-  c.training.train = options.train;
-  c.training.validation = options.validation;
+  NetworkAgent agent;
+  agent.columns = columns;
+  agent.node = start.scales.node;
+  agent.shared = start.scales.shared;
+  agent.base = options.base;
+  agent.dueling = options.dueling;
+  agent.value_mean = start.scales.value_mean;
+  agent.value_unit = start.scales.value_unit;
+  c.network = std::move(agent);
+  c.training = begin_record(scenario, options, nullptr);
   return start;
 }
 
-// A file on the way holds no trusted residual yet: until the line search it decides as its base
-// does.
-void save_on_the_way(Checkpoint& checkpoint, const Learner& learner, const TrainOptions& options) {
+// From a checkpoint: weights and scales, but no replay buffer.
+Start resume(const Scenario& scenario, const TrainOptions& options, Checkpoint before) {
+  Start start;
+  const NetworkAgent& agent = *before.network;
+  start.scales = {agent.node, agent.shared, before.scale_s, agent.value_mean, agent.value_unit};
+  start.weights = imported(agent.weights, {agent.value_mean, agent.value_unit}, options.dueling);
+  before.training = begin_record(scenario, options, &before);
+  start.checkpoint = std::move(before);
+  return start;
+}
+
+// An intermediate checkpoint of a residual decides as its base does, because lambda is chosen at
+// the end.
+void save_intermediate(Checkpoint& checkpoint, const Learner& learner,
+                       const TrainOptions& options) {
   if (!options.output.empty()) {
     checkpoint.network->weights = learner.averaged();
     checkpoint.network->lambda = options.base.empty() ? 1 : 0;
@@ -268,57 +279,98 @@ void save_on_the_way(Checkpoint& checkpoint, const Learner& learner, const Train
   }
 }
 
-Checkpoint train_dqn(const Scenario& scenario, TrainOptions options,
-                     const ProgressFunction& progress) {
-  at::set_num_threads(1);  // small matrices: more threads are slower, and not the same bits
-  if (options.algorithm == "dqn") {
-    options.base.clear();
-  }
-  const std::unique_ptr<DispatchPolicy> base =
-      options.base.empty() ? nullptr : make_dispatch(options.base);
-  Collector collector(scenario, options, base.get());
-  Start start = begin(scenario, options, collector);
-  collector.set_scales(start.scales);
-  Checkpoint& checkpoint = start.checkpoint;
-  Learner learner(start.weights, options, {start.scales.value_mean, start.scales.value_unit});
+// The last loss, smoothed, and whether the user stopped the training.
+struct Learned {
+  double loss = 0;
+  bool stopped = false;
+};
 
+// Plays blocks and makes gradient steps, until the updates are done.
+Learned learn(const TrainOptions& options, Collector& collector, Learner& learner,
+              Checkpoint& checkpoint, const ProgressFunction& progress) {
   const ReplayShape shape = collector.shape();
   const std::size_t steps =
       std::max(kUpdatesPerBlock * options.decisions_per_update / shape.envs, std::size_t{2});
-  Replay replay(shape, std::max(options.replay_decisions / shape.envs, steps));
+  ReplayBuffer replay(shape, std::max(options.replay_decisions / shape.envs, steps));
   StepBlock block(shape, steps);
-  double loss = 0;
-  bool stopped = false;
-  for (std::uint64_t done = 0; done < options.updates && !stopped; done += kUpdatesPerBlock) {
+  Learned learned;
+  for (std::uint64_t done = 0; done < options.updates && !learned.stopped;
+       done += kUpdatesPerBlock) {
     const double share = static_cast<double>(done) / static_cast<double>(options.updates);
     const double epsilon = options.epsilon_last + (options.epsilon_first - options.epsilon_last) *
                                                       std::max(1 - 2 * share, 0.0);
     const NetworkWeights acting = learner.acting();
-    std::thread actors([&] { collector.collect(acting, epsilon, steps, block); });
+    std::future<void> actors =
+        std::async(std::launch::async, [&] { collector.collect(acting, epsilon, steps, block); });
     if (replay.ready()) {
       for (std::uint64_t u = 0; u < kUpdatesPerBlock; ++u) {
         const double now = learner.update(replay, shape, done + u);
-        loss = loss == 0 ? now : 0.99 * loss + 0.01 * now;
+        learned.loss = learned.loss == 0 ? now : 0.99 * learned.loss + 0.01 * now;
       }
+      checkpoint.training.updates += kUpdatesPerBlock;
     }
-    actors.join();
+    actors.get();
     replay.append(block);
     checkpoint.training.decisions += steps * shape.envs;
-    checkpoint.training.updates += kUpdatesPerBlock;
     if (done / kUpdatesPerBlock % kBlocksPerFile == kBlocksPerFile - 1) {
-      save_on_the_way(checkpoint, learner, options);
+      save_intermediate(checkpoint, learner, options);
     }
-    stopped = progress && !progress({"training", std::min(done + kUpdatesPerBlock, options.updates),
-                                     options.updates, loss, -collector.cost_rate()});
+    learned.stopped =
+        progress && !progress({"training", std::min(done + kUpdatesPerBlock, options.updates),
+                               options.updates, learned.loss, -collector.cost_rate()});
   }
+  return learned;
+}
+
+std::unique_ptr<DispatchPolicy> base_of(const TrainOptions& options) {
+  if (options.base.empty()) {
+    return nullptr;
+  }
+  std::unique_ptr<DispatchPolicy> base = make_dispatch(options.base);
+  if (base == nullptr) {
+    throw UsageError("unknown base rule \"" + options.base + "\"");
+  }
+  return base;
+}
+
+// The checkpoint to resume, if any.
+std::optional<Checkpoint> checkpoint_to_resume(const Scenario& scenario,
+                                               const TrainOptions& options) {
+  if (options.resume.empty()) {
+    return std::nullopt;
+  }
+  Checkpoint before = load_checkpoint(options.resume);
+  check_resumable(before, options, scenario);
+  if (!before.network) {
+    throw CheckpointError(options.resume + ": does not hold a network");
+  }
+  return before;
+}
+
+Checkpoint train_dqn(const Scenario& scenario, TrainOptions options,
+                     const ProgressFunction& progress) {
+  at::set_num_threads(1);  // small matrices: more threads are slower, and change the bits
+  if (options.algorithm == "dqn") {
+    options.base.clear();
+  }
+  const std::unique_ptr<DispatchPolicy> base = base_of(options);
+  std::optional<Checkpoint> before = checkpoint_to_resume(scenario, options);
+  const ObservationSpec columns = before ? before->network->columns : ObservationSpec::dispatch();
+  Collector collector(scenario, options, base.get(), columns);
+  Start start = before ? resume(scenario, options, *std::move(before))
+                       : begin(scenario, options, collector, columns);
+  collector.set_scales(start.scales);
+  Learner learner(start.weights, options, {start.scales.value_mean, start.scales.value_unit});
+  Checkpoint& checkpoint = start.checkpoint;
+  const Learned learned = learn(options, collector, learner, checkpoint, progress);
 
   checkpoint.network->weights = learner.averaged();
   checkpoint.network->lambda = options.base.empty() ? 1 : 0;
-  if (!options.base.empty() && !stopped) {
+  if (!options.base.empty() && !learned.stopped) {
     ThreadPool pool(options.threads);
     std::uint64_t tried = 0;
     choose_lambda(scenario, checkpoint, pool, [&] {
-      return !progress || progress({"line search", ++tried, kLambdaCount, loss, 0});
+      return !progress || progress({"line search", ++tried, kLambdaCount, learned.loss, 0});
     });
   }
   if (!options.output.empty()) {
@@ -330,23 +382,20 @@ Checkpoint train_dqn(const Scenario& scenario, TrainOptions options,
 }  // namespace
 }  // namespace yardmaster
 
-// ---- The narrow interface of agents/trainer.h
-// ---------------------------------------------------------
+// ---- The narrow interface of agents/trainer.h ----
 
 extern "C" {
 
 int yardmaster_trainer_interface() { return yardmaster::kTrainerInterface; }
 
-int yardmaster_train_dqn(const yardmaster::Scenario* scenario,
-                         const yardmaster::TrainOptions* options,
-                         const yardmaster::ProgressFunction* progress,
-                         yardmaster::Checkpoint* result, std::string* error) {
+void yardmaster_train_dqn(const yardmaster::Scenario* scenario,
+                          const yardmaster::TrainOptions* options,
+                          const yardmaster::ProgressFunction* progress,
+                          yardmaster::Checkpoint* result, std::exception_ptr* error) {
   try {
     *result = yardmaster::train_dqn(*scenario, *options, *progress);
-    return 0;
-  } catch (const std::exception& fault) {
-    *error = fault.what();
-    return 1;
+  } catch (...) {
+    *error = std::current_exception();
   }
 }
 

@@ -1,32 +1,43 @@
 #include "env/rl/environment.h"
 
-#include "env/base/check.h"
+#include <algorithm>
+#include <string>
+#include <utility>
+
 #include "env/base/math.h"
+#include "env/rl/usage_error.h"
 
 namespace yardmaster {
+namespace {
+
+EnvironmentOptions checked(EnvironmentOptions options) {
+  if (options.ordering == nullptr) {
+    throw UsageError("an environment needs an ordering of the ready queue");
+  }
+  if (!(options.scale > 0)) {
+    throw UsageError("the scale of rewards must be positive");
+  }
+  return options;
+}
+
+}  // namespace
 
 Environment::Environment(const Scenario& scenario, EnvironmentOptions options)
     : scenario_(&scenario),
-      options_(options),
-      simulation_(scenario, Seed{}, options.ordering),
-      legal_(scenario.nodes() + 2, 0) {
-  check(options.ordering != nullptr, "an environment needs an ordering");
-  check(options.scale > 0, "the scale of rewards must be positive");
-}
+      options_(checked(std::move(options))),
+      simulation_(scenario, Seed{}, options_.ordering),
+      legal_(scenario.nodes() + 2, 0) {}
 
 bool Environment::reset(Seed seed) {
   seed_ = seed;
   simulation_ = Simulation(*scenario_, seed, options_.ordering);
   advance();
-  StepOutcome before_the_first;  // decided by nobody, so nobody's reward
+  StepOutcome before_the_first;  // no action led here, so no action earns this reward
   return run_to_choice(before_the_first);
 }
 
 StepOutcome Environment::step(std::int32_t action) {
-  check(decision_.kind != DecisionKind::end, "a step after the end of an episode");
-  check(action >= 0 && static_cast<std::size_t>(action) < legal_.size() &&
-            legal_[static_cast<std::size_t>(action)] != 0,
-        "an action that is not offered");
+  check_action(action);
   StepOutcome outcome;
   answer(action, outcome);
   if (!run_to_choice(outcome)) {
@@ -36,8 +47,21 @@ StepOutcome Environment::step(std::int32_t action) {
   return outcome;
 }
 
+void Environment::check_action(std::int32_t action) const {
+  if (ended_) {
+    throw UsageError("the episode has ended: reset comes before the next step");
+  }
+  if (action < 0 || static_cast<std::size_t>(action) >= legal_.size()) {
+    throw UsageError("action " + std::to_string(action) + " does not exist (expected 0 to " +
+                     std::to_string(legal_.size() - 1) + ")");
+  }
+  if (legal_[static_cast<std::size_t>(action)] == 0) {
+    throw UsageError("action " + std::to_string(action) + " is not legal in this decision");
+  }
+}
+
 void Environment::observe(ObservationRows rows) {
-  yardmaster::observe(decision_.task, simulation_.view(), legal_, rows);
+  options_.columns.write(task_, simulation_.view(), legal_, rows, scratch_);
 }
 
 void Environment::answer(std::int32_t action, StepOutcome& outcome) {
@@ -60,8 +84,8 @@ void Environment::answer(std::int32_t action, StepOutcome& outcome) {
 }
 
 bool Environment::run_to_choice(StepOutcome& outcome) {
-  while (decision_.kind != DecisionKind::end) {
-    const std::int32_t only = offer();
+  while (!ended_) {
+    const std::int32_t only = only_action();
     if (only < 0) {
       return true;
     }
@@ -71,25 +95,42 @@ bool Environment::run_to_choice(StepOutcome& outcome) {
 }
 
 void Environment::advance() {
-  decision_ =
+  const Decision& decision =
       simulation_.advance(nullptr, options_.drain ? Time::never() : Time{scenario_->duration.ps});
+  ended_ = decision.kind == DecisionKind::end;
+  if (ended_) {
+    show_end();
+    return;
+  }
+  task_ = decision.task;
+  asked_at_ = decision.now;
+  std::copy(decision.legal.begin(), decision.legal.end(), legal_.begin());
 }
 
-std::int32_t Environment::offer() {
+std::int32_t Environment::only_action() {
   const std::size_t nodes = scenario_->nodes();
-  std::size_t offered = 0;
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < nodes + 2; ++i) {
-    const bool kept = i < nodes || (i == nodes ? options_.offer_hold : options_.offer_reject);
-    legal_[i] = kept ? decision_.legal[i] : std::uint8_t{0};
-    offered += legal_[i];
-    last = legal_[i] != 0 ? i : last;
-  }
+  legal_[nodes] = options_.offer_hold ? legal_[nodes] : std::uint8_t{0};
+  legal_[nodes + 1] = options_.offer_reject ? legal_[nodes + 1] : std::uint8_t{0};
+  const auto offered =
+      std::count_if(legal_.begin(), legal_.end(), [](std::uint8_t action) { return action != 0; });
   if (offered == 0) {  // every node is closed to this task: wait
     legal_[nodes] = 1;
     return static_cast<std::int32_t>(nodes);
   }
-  return offered == 1 ? static_cast<std::int32_t>(last) : -1;
+  const auto first =
+      std::find_if(legal_.begin(), legal_.end(), [](std::uint8_t action) { return action != 0; });
+  return offered == 1 ? static_cast<std::int32_t>(first - legal_.begin()) : -1;
+}
+
+void Environment::show_end() {
+  const Duration later = simulation_.now() - asked_at_;
+  task_.arrival = task_.arrival + later;
+  task_.ready = task_.ready + later;
+  const FleetView& fleet = simulation_.view();
+  for (std::size_t n = 0; n < scenario_->nodes(); ++n) {
+    const bool open = fleet.up[n] != 0 && fleet.in_flight[n] < scenario_->dispatch.window;
+    legal_[n] = open ? legal_[n] : std::uint8_t{0};
+  }
 }
 
 Action Environment::to_action(std::int32_t action) const {
@@ -100,7 +141,7 @@ Action Environment::to_action(std::int32_t action) const {
   if (i > scenario_->nodes()) {
     return Action::reject();
   }
-  // A forced hold ends when something changes, as the rules' does.
+  // A forced hold ends when something changes, as it does under the rules.
   return Action::hold(options_.offer_hold ? simulation_.now() + options_.hold : Time::never());
 }
 

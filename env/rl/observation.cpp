@@ -1,108 +1,14 @@
 #include "env/rl/observation.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
+#include <string_view>
 
 #include "env/base/check.h"
-#include "env/base/math.h"
+#include "env/rl/usage_error.h"
 
 namespace yardmaster {
 namespace {
-
-constexpr FeatureScale kLog = FeatureScale::log1p;
-constexpr FeatureScale kLinear = FeatureScale::linear;
-
-// Scores of good rules are among the columns (finish, marginal cost, queue over rate), so the best
-// hand-made rule is inside the hypothesis class and a network only learns what to add.
-constexpr std::array<Feature, kNodeFeatures> kNodeTable = {{
-    {"reported_running", "requests", 1e4F, kLog},
-    {"reported_waiting", "requests", 1e4F, kLog},
-    {"reported_kv_use", "share", 1, kLinear},
-    {"reported_prefill", "tokens", 1e8F, kLog},
-    {"reported_context", "tokens", 1e8F, kLog},
-    {"report_age", "ms", 1e6F, kLog},
-    {"sent_since_report", "requests", 1e4F, kLog},
-    {"returned_since_report", "requests", 1e4F, kLog},
-    {"in_flight", "requests", 1e4F, kLog},
-    {"awaiting_first_token", "requests", 1e4F, kLog},
-    {"awaiting_prompt", "tokens", 1e8F, kLog},
-    {"decoding_prompt", "tokens", 1e8F, kLog},
-    {"decoding_predicted", "tokens", 1e8F, kLog},
-    {"remaining", "tokens", 1e8F, kLog},
-    {"context", "tokens", 1e8F, kLog},
-    {"work_ahead", "s", 1e4F, kLog},
-    {"prefill", "ms", 1e6F, kLog},
-    {"prefill_beside_decodes", "ms", 1e6F, kLog},
-    {"tpot_if_joined", "ms", 1e5F, kLog},
-    {"wait", "s", 1e4F, kLog},
-    {"decode", "s", 1e4F, kLog},
-    {"finish", "s", 1e4F, kLog},
-    {"others_lose", "s", 1e4F, kLog},
-    {"marginal_cost", "s", 1e4F, kLog},
-    {"queue_over_rate", "s", 1e4F, kLog},
-    {"service_rate", "requests/s", 1e4F, kLog},
-    {"up", "flag", 1, kLinear},
-    {"legal", "flag", 1, kLinear},
-    // Distance to the best legal node.
-    {"finish_gap", "s", 30, kLinear},
-    {"marginal_cost_gap", "s", 30, kLinear},
-    {"queue_over_rate_gap", "s", 30, kLinear},
-}};
-
-constexpr std::array<Feature, kTaskFeatures> kTaskTable = {{
-    {"prompt", "tokens", 1e7F, kLog},
-    {"predicted_output", "tokens", 1e7F, kLog},
-    {"prompt_share", "share", 1, kLinear},
-    {"weight", "weight", 1e3F, kLog},
-    {"attempt", "attempts", 16, kLinear},
-    {"time_since_arrival", "ms", 1e7F, kLog},
-    {"time_since_ready", "ms", 1e7F, kLog},
-}};
-
-constexpr std::array<Feature, kFleetFeatures> kFleetTable = {{
-    {"ready", "tasks", 1e5F, kLog},
-    {"in_flight", "requests", 1e6F, kLog},
-    {"awaiting_first_token", "requests", 1e6F, kLog},
-    {"reported_waiting", "requests", 1e6F, kLog},
-    {"in_flight_over_rate", "s", 1e4F, kLog},
-    {"mean_kv_use", "share", 1, kLinear},
-    {"max_kv_use", "share", 1, kLinear},
-    {"mean_work_ahead", "s", 1e4F, kLog},
-    {"max_work_ahead", "s", 1e4F, kLog},
-    {"up_share", "share", 1, kLinear},
-    {"legal_share", "share", 1, kLinear},
-}};
-
-static_assert(kNodeTable.back().name != nullptr && kTaskTable.back().name != nullptr &&
-              kFleetTable.back().name != nullptr);
-
-constexpr std::size_t kGaps = 3;
-constexpr std::size_t kFirstGap = kNodeFeatures - kGaps;
-
-float feature(const Feature& f, double raw) {
-  // The comparison also sends NaN to 0: an estimate without a report must not poison the row.
-  const float cut = raw > 0 ? static_cast<float>(std::min(raw, static_cast<double>(f.max))) : 0.0F;
-  return f.scale == kLog ? math::log1p_approx(cut) : cut;
-}
-
-// Fills a row from left to right by the recipes of its table.
-class RowWriter {
- public:
-  RowWriter(std::span<const Feature> table, std::span<float> out) : table_(table), out_(out) {
-    check(out.size() == table.size(), "an observation row has the wrong size");
-  }
-  void put(double raw) {
-    out_[at_] = feature(table_[at_], raw);
-    ++at_;
-  }
-  [[nodiscard]] std::size_t filled() const { return at_; }
-
- private:
-  std::span<const Feature> table_;
-  std::span<float> out_;
-  std::size_t at_ = 0;
-};
 
 // Sum that does not depend on the order of its terms: multiples of 2^-20, in 64 bits.
 class ExactSum {
@@ -115,130 +21,168 @@ class ExactSum {
   std::int64_t sum_ = 0;
 };
 
-// All columns but the gaps; into those go the scores themselves, in seconds, for close_gaps().
-void write_node(NodeId n, const TaskView& task, const FleetView& fleet, bool legal,
-                std::span<float> out) {
-  const Estimates& e = *fleet.estimates;
-  const std::size_t i = index(n);
-  const LoadEstimate load = e.load(n, fleet);
-  const Prediction p = e.predict(n, task, fleet);
-  const double queue = (fleet.in_flight[i] + 1) / std::max(e.service_rate(n), 1e-9);
-  RowWriter row(kNodeTable, out);
-  row.put(fleet.running[i]);
-  row.put(fleet.waiting[i]);
-  row.put(static_cast<double>(fleet.kv_use[i]));
-  row.put(static_cast<double>(fleet.reported_prefill_tokens[i]));
-  row.put(static_cast<double>(fleet.reported_context_tokens[i]));
-  row.put(fleet.age(n).seconds() * 1e3);
-  row.put(fleet.sent_since[i]);
-  row.put(fleet.returned_since[i]);
-  row.put(fleet.in_flight[i]);
-  row.put(fleet.awaiting_first[i]);
-  row.put(static_cast<double>(fleet.awaiting_tokens[i]));
-  row.put(static_cast<double>(fleet.prompt_tokens[i]));
-  row.put(static_cast<double>(fleet.predicted_tokens[i]));
-  row.put(load.remaining);
-  row.put(load.context);
-  row.put(e.work_ahead(n, fleet));
-  row.put(e.prefill(n, task.prompt_tokens) * 1e3);
-  row.put(p.prefill * 1e3);
-  row.put(p.tpot * 1e3);
-  row.put(p.wait);
-  row.put(p.decode);
-  row.put(p.finish());
-  row.put(p.others);
-  row.put(p.finish() + p.others);
-  row.put(queue);
-  row.put(e.service_rate(n));
-  row.put(fleet.up[i]);
-  row.put(legal ? 1 : 0);
-  check(row.filled() == kFirstGap, "a node row does not match its table");
-  out[kFirstGap] = static_cast<float>(p.finish());
-  out[kFirstGap + 1] = static_cast<float>(p.finish() + p.others);
-  out[kFirstGap + 2] = static_cast<float>(queue);
+NodeEstimates estimates_of(std::size_t n, const TaskView& task, const FleetView& fleet) {
+  const Estimates& model = *fleet.estimates;
+  const NodeId node = node_id(n);
+  NodeEstimates e;
+  e.load = model.load(node, fleet);
+  e.predicted = model.predict(node, task, fleet);
+  e.work_ahead_s = model.work_ahead(node, fleet);
+  e.queue_over_rate_s = (fleet.in_flight[n] + 1) / std::max(model.service_rate(node), 1e-9);
+  e.scores = {static_cast<float>(e.predicted.finish()),
+              static_cast<float>(e.predicted.finish() + e.predicted.others),
+              static_cast<float>(e.queue_over_rate_s)};
+  return e;
 }
 
-// Turns the scores in the gap columns into distances to the best legal node.
-void close_gaps(std::span<const std::uint8_t> legal, std::size_t nodes, std::span<float> rows) {
-  for (std::size_t gap = kFirstGap; gap < kNodeFeatures; ++gap) {
-    float best = std::numeric_limits<float>::infinity();
-    for (std::size_t i = 0; i < nodes; ++i) {
-      best = legal[i] != 0 ? std::min(best, rows[i * kNodeFeatures + gap]) : best;
-    }
-    for (std::size_t i = 0; i < nodes; ++i) {
-      float& cell = rows[i * kNodeFeatures + gap];
-      cell = feature(kNodeTable[gap], static_cast<double>(cell) - static_cast<double>(best));
+// Of each score, the least among the legal nodes; infinity when there is none.
+RuleScores best_scores(std::span<const NodeEstimates> nodes, std::span<const std::uint8_t> legal) {
+  constexpr float kNone = std::numeric_limits<float>::infinity();
+  RuleScores best{kNone, kNone, kNone};
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    if (legal[n] != 0) {
+      const RuleScores& s = nodes[n].scores;
+      best.finish = std::min(best.finish, s.finish);
+      best.marginal_cost = std::min(best.marginal_cost, s.marginal_cost);
+      best.queue_over_rate = std::min(best.queue_over_rate, s.queue_over_rate);
     }
   }
+  return best;
 }
 
-void write_task(const TaskView& task, const FleetView& fleet, std::span<float> out) {
-  const double tokens = static_cast<double>(task.prompt_tokens) + task.predicted_tokens;
-  RowWriter row(kTaskTable, out);
-  row.put(task.prompt_tokens);
-  row.put(task.predicted_tokens);
-  row.put(tokens > 0 ? task.prompt_tokens / tokens : 0);
-  row.put(task.weight);
-  row.put(task.address.attempt);
-  row.put((fleet.now - task.arrival).seconds() * 1e3);
-  row.put((fleet.now - task.ready).seconds() * 1e3);
-  check(row.filled() == kTaskFeatures, "the task row does not match its table");
-}
-
-void write_fleet(const FleetView& fleet, std::span<const std::uint8_t> legal,
-                 std::span<float> out) {
-  std::int64_t in_flight = 0, awaiting = 0, waiting = 0, up = 0, allowed = 0;
+FleetFacts facts_of(const FleetView& fleet, std::span<const NodeEstimates> nodes,
+                    std::span<const std::uint8_t> legal) {
+  FleetFacts facts{.fleet = fleet};
   ExactSum rate, kv, work;
-  double max_kv = 0, max_work = 0;
-  for (std::size_t i = 0; i < fleet.nodes(); ++i) {
-    const double ahead = fleet.estimates->work_ahead(node_id(i), fleet);
-    in_flight += fleet.in_flight[i];
-    awaiting += fleet.awaiting_first[i];
-    waiting += fleet.waiting[i];
-    up += fleet.up[i] != 0 ? 1 : 0;
-    allowed += legal[i] != 0 ? 1 : 0;
-    if (fleet.up[i] != 0) {
-      rate.add(fleet.estimates->service_rate(node_id(i)));
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    facts.in_flight += fleet.in_flight[n];
+    facts.awaiting_first += fleet.awaiting_first[n];
+    facts.waiting += fleet.waiting[n];
+    facts.up += fleet.up[n] != 0 ? 1 : 0;
+    facts.legal += legal[n] != 0 ? 1 : 0;
+    if (fleet.up[n] != 0) {
+      rate.add(fleet.estimates->service_rate(node_id(n)));
     }
-    kv.add(static_cast<double>(fleet.kv_use[i]));
-    work.add(ahead);
-    max_kv = std::max(max_kv, static_cast<double>(fleet.kv_use[i]));
-    max_work = std::max(max_work, ahead);
+    const auto kv_use = static_cast<double>(fleet.kv_use[n]);
+    kv.add(kv_use);
+    work.add(nodes[n].work_ahead_s);
+    facts.max_kv_use = std::max(facts.max_kv_use, kv_use);
+    facts.max_work_ahead_s = std::max(facts.max_work_ahead_s, nodes[n].work_ahead_s);
   }
-  const auto nodes = static_cast<double>(fleet.nodes());
-  RowWriter row(kFleetTable, out);
-  row.put(fleet.ready);
-  row.put(static_cast<double>(in_flight));
-  row.put(static_cast<double>(awaiting));
-  row.put(static_cast<double>(waiting));
-  row.put(static_cast<double>(in_flight) / std::max(rate.value(), 1e-6));
-  row.put(kv.value() / nodes);
-  row.put(max_kv);
-  row.put(work.value() / nodes);
-  row.put(max_work);
-  row.put(static_cast<double>(up) / nodes);
-  row.put(static_cast<double>(allowed) / nodes);
-  check(row.filled() == kFleetFeatures, "the fleet row does not match its table");
+  facts.rate_per_s = rate.value();
+  facts.kv_use = kv.value();
+  facts.work_ahead_s = work.value();
+  return facts;
+}
+
+template <class Facts>
+std::vector<Feature> all_columns(std::span<const Block<Facts>> blocks) {
+  std::vector<Feature> columns;
+  for (const Block<Facts>& block : blocks) {
+    columns.insert(columns.end(), block.columns.begin(), block.columns.end());
+  }
+  return columns;
+}
+
+template <class Facts>
+void write_all(std::span<const Block<Facts>> blocks, const Facts& facts, std::span<float> out) {
+  for (const Block<Facts>& block : blocks) {
+    block.write(facts, out.first(block.columns.size()));
+    out = out.subspan(block.columns.size());
+  }
+}
+
+std::vector<std::string> names_of(std::span<const Feature> columns) {
+  std::vector<std::string> names;
+  for (const Feature& column : columns) {
+    names.emplace_back(column.name);
+  }
+  return names;
 }
 
 }  // namespace
 
-std::span<const Feature> node_features() { return kNodeTable; }
-std::span<const Feature> task_features() { return kTaskTable; }
-std::span<const Feature> fleet_features() { return kFleetTable; }
-
-void observe(const TaskView& task, const FleetView& fleet, std::span<const std::uint8_t> legal,
-             ObservationRows rows) {
-  const std::size_t nodes = fleet.nodes();
-  check(rows.node.size() == nodes * kNodeFeatures, "the node rows have the wrong size");
-  check(legal.size() >= nodes, "the mask is shorter than the fleet");
-  for (std::size_t i = 0; i < nodes; ++i) {
-    write_node(node_id(i), task, fleet, legal[i] != 0,
-               rows.node.subspan(i * kNodeFeatures, kNodeFeatures));
+template <class Facts>
+ObservationSpec::Row<Facts> ObservationSpec::select(std::span<const Block<Facts>> blocks,
+                                                    const std::vector<std::string>& names,
+                                                    const char* kind) {
+  const std::vector<Feature> known = all_columns(blocks);
+  Row<Facts> row;
+  for (const std::string& name : names) {
+    const auto found = std::find_if(known.begin(), known.end(), [&](const Feature& column) {
+      return std::string_view(column.name) == name;
+    });
+    const auto place = static_cast<std::size_t>(found - known.begin());
+    if (found == known.end()) {
+      throw UsageError("\"" + name + "\" is not a column of the " + kind +
+                       " row of an observation");
+    }
+    if (std::find(row.from.begin(), row.from.end(), place) != row.from.end()) {
+      throw UsageError("the column \"" + name + "\" of the " + kind + " row is given twice");
+    }
+    row.all = row.all && place == row.from.size();
+    row.features.push_back(*found);
+    row.from.push_back(place);
   }
-  close_gaps(legal, nodes, rows.node);
-  write_task(task, fleet, rows.task);
-  write_fleet(fleet, legal, rows.fleet);
+  row.all = row.all && row.from.size() == known.size();
+  return row;
+}
+
+template <class Facts>
+void ObservationSpec::Row<Facts>::write(std::span<const Block<Facts>> blocks, const Facts& facts,
+                                        std::span<float> out, std::vector<float>& whole) const {
+  if (all) {
+    write_all(blocks, facts, out);
+    return;
+  }
+  std::size_t width = 0;
+  for (const Block<Facts>& block : blocks) {
+    width += block.columns.size();
+  }
+  whole.resize(width);
+  write_all(blocks, facts, std::span(whole));
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    out[i] = whole[from[i]];
+  }
+}
+
+ObservationSpec ObservationSpec::dispatch() {
+  return of({names_of(all_columns(node_blocks())), names_of(all_columns(task_blocks())),
+             names_of(all_columns(fleet_blocks()))});
+}
+
+ObservationSpec ObservationSpec::of(const ColumnNames& names) {
+  ObservationSpec spec;
+  spec.rows_ = {select(node_blocks(), names.node, "node"),
+                select(task_blocks(), names.task, "task"),
+                select(fleet_blocks(), names.fleet, "fleet")};
+  return spec;
+}
+
+ColumnNames ObservationSpec::names() const {
+  return {names_of(node_columns()), names_of(task_columns()), names_of(fleet_columns())};
+}
+
+void ObservationSpec::write(const TaskView& task, const FleetView& fleet,
+                            std::span<const std::uint8_t> legal, ObservationRows rows,
+                            ObservationScratch& scratch) const {
+  const std::size_t nodes = fleet.nodes();
+  check(rows.node.size() == nodes * node_width() && rows.task.size() == task_width() &&
+            rows.fleet.size() == fleet_width(),
+        "the rows of an observation have the wrong sizes");
+  check(legal.size() >= nodes, "the mask is shorter than the fleet");
+  scratch.estimates.resize(nodes);
+  for (std::size_t n = 0; n < nodes; ++n) {
+    scratch.estimates[n] = estimates_of(n, task, fleet);
+  }
+  const RuleScores best = best_scores(scratch.estimates, legal);
+  for (std::size_t n = 0; n < nodes; ++n) {
+    rows_.node.write(node_blocks(), {task, fleet, scratch.estimates[n], best, n, legal[n] != 0},
+                     rows.node.subspan(n * node_width(), node_width()), scratch.row);
+  }
+  rows_.task.write(task_blocks(), {task, fleet}, rows.task, scratch.row);
+  rows_.fleet.write(fleet_blocks(), facts_of(fleet, scratch.estimates, legal), rows.fleet,
+                    scratch.row);
 }
 
 }  // namespace yardmaster

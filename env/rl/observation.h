@@ -1,48 +1,92 @@
-// What a learner sees of a decision: one row of features a node, one for the task, one for the
-// fleet. Made from FleetView, Estimates and TaskView only, so a trained policy runs wherever a rule
-// does. No node's identity is among the features: a permutation of nodes permutes the node rows and
-// changes nothing else, exactly (sums over nodes are sums of integers).
+// What a learner sees of a decision: one row of features per node, one for the task, one for the
+// fleet.
+//
+// Rows are computed from FleetView, Estimates and TaskView only, so a trained policy runs wherever
+// a rule does. No feature identifies a node: a permutation of the nodes permutes the node rows and
+// changes nothing else, exactly, because sums over nodes are sums of integers.
+//
+// The columns are declared in env/rl/columns.cpp, one line each, in blocks. A learner finds them by
+// name, and the number of columns is known at run time only.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
+#include "env/rl/columns.h"
 #include "env/view/fleet_view.h"
 #include "env/view/task_view.h"
 
 namespace yardmaster {
 
-/// How a raw value becomes a feature, after it was cut to [0, max].
-enum class FeatureScale : std::uint8_t { linear, log1p };
-
-/// One column of an observation. The tables below are stored in every checkpoint and compared on
-/// loading.
-struct Feature {
-  const char* name;
-  const char* unit;  // of the raw value
-  float max;         // raw values are cut to [0, max]
-  FeatureScale scale;
+/// The three kinds of rows, as names of columns or as anything else there is one of per kind.
+template <class T>
+struct PerRow {
+  T node, task, fleet;
+  bool operator==(const PerRow&) const = default;
 };
+using ColumnNames = PerRow<std::vector<std::string>>;
 
-inline constexpr std::size_t kNodeFeatures = 31;
-inline constexpr std::size_t kTaskFeatures = 7;
-inline constexpr std::size_t kFleetFeatures = 11;
-
-/// The columns of a node row, of the task row and of the fleet row, in order.
-std::span<const Feature> node_features();
-std::span<const Feature> task_features();
-std::span<const Feature> fleet_features();
-
-/// Where an observation is written. REQUIRES the sizes below.
+/// Where an observation is written. REQUIRES the sizes of the ObservationSpec.
 struct ObservationRows {
-  std::span<float> node;   // [nodes][kNodeFeatures]
-  std::span<float> task;   // [kTaskFeatures]
-  std::span<float> fleet;  // [kFleetFeatures]
+  std::span<float> node;   // [nodes][node columns]
+  std::span<float> task;   // [task columns]
+  std::span<float> fleet;  // [fleet columns]
 };
 
-/// Writes the observation of a decision. `legal` has nodes first.
-void observe(const TaskView& task, const FleetView& fleet, std::span<const std::uint8_t> legal,
-             ObservationRows rows);
+/// Working memory of ObservationSpec::write, one per thread. It carries nothing from one call to
+/// the next.
+struct ObservationScratch {
+  std::vector<NodeEstimates> estimates;  // [node]
+  std::vector<float> row;                // one whole row, before columns are selected
+};
+
+/// Which columns an observation has, and in which order. Immutable after its construction.
+class ObservationSpec {
+ public:
+  /// Every column of a dispatch decision, in the order of their declaration.
+  static ObservationSpec dispatch();
+  /// The named columns in the given order. Throws UsageError for a name that is unknown or is
+  /// given twice.
+  static ObservationSpec of(const ColumnNames&);
+
+  [[nodiscard]] std::span<const Feature> node_columns() const { return rows_.node.features; }
+  [[nodiscard]] std::span<const Feature> task_columns() const { return rows_.task.features; }
+  [[nodiscard]] std::span<const Feature> fleet_columns() const { return rows_.fleet.features; }
+  [[nodiscard]] ColumnNames names() const;
+  /// Columns of a node row.
+  [[nodiscard]] std::size_t node_width() const { return rows_.node.features.size(); }
+  [[nodiscard]] std::size_t task_width() const { return rows_.task.features.size(); }
+  [[nodiscard]] std::size_t fleet_width() const { return rows_.fleet.features.size(); }
+  /// Columns which all nodes share: those of the task row, then those of the fleet row.
+  [[nodiscard]] std::size_t shared_width() const { return task_width() + fleet_width(); }
+
+  /// Writes the observation of a decision. `legal` has the nodes first.
+  void write(const TaskView&, const FleetView&, std::span<const std::uint8_t> legal,
+             ObservationRows, ObservationScratch&) const;
+
+ private:
+  template <class Facts>
+  struct Row {
+    std::vector<Feature> features;
+    std::vector<std::size_t> from;  // of each feature: its place among all columns
+    bool all = true;                // every column in the order of declaration
+
+    void write(std::span<const Block<Facts>>, const Facts&, std::span<float> out,
+               std::vector<float>& whole) const;
+  };
+  template <class Facts>
+  static Row<Facts> select(std::span<const Block<Facts>>, const std::vector<std::string>& names,
+                           const char* kind);
+
+  struct Rows {
+    Row<NodeFacts> node;
+    Row<TaskFacts> task;
+    Row<FleetFacts> fleet;
+  };
+  Rows rows_;
+};
 
 }  // namespace yardmaster

@@ -1,11 +1,15 @@
 #include "env/rl/thread_pool.h"
 
-#include "env/base/check.h"
+#include <utility>
+
+#include "env/rl/usage_error.h"
 
 namespace yardmaster {
 
 ThreadPool::ThreadPool(int threads) {
-  check(threads >= 1, "a thread pool needs a thread");
+  if (threads < 1) {
+    throw UsageError("a thread pool needs at least one thread");
+  }
   for (int i = 1; i < threads; ++i) {
     workers_.emplace_back([this] { work(); });
   }
@@ -28,6 +32,7 @@ void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& 
     body_ = &body;
     count_ = count;
     busy_ = workers_.size();
+    failed_ = kNone;
     next_.store(0);
     ++round_;
   }
@@ -35,6 +40,9 @@ void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& 
   drain();
   std::unique_lock lock(mutex_);
   done_.wait(lock, [this] { return busy_ == 0; });
+  if (failed_ != kNone) {
+    std::rethrow_exception(std::exchange(exception_, nullptr));
+  }
 }
 
 void ThreadPool::work() {
@@ -58,7 +66,19 @@ void ThreadPool::work() {
 
 void ThreadPool::drain() {
   for (std::size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
-    (*body_)(i);
+    try {
+      (*body_)(i);
+    } catch (...) {
+      keep_exception(i);
+    }
+  }
+}
+
+void ThreadPool::keep_exception(std::size_t index) {
+  const std::lock_guard lock(mutex_);
+  if (index < failed_) {
+    failed_ = index;
+    exception_ = std::current_exception();
   }
 }
 

@@ -1,19 +1,24 @@
-// yardmaster train: learns a dispatcher and leaves a checkpoint.
+// `yardmaster train`: learns a dispatcher and leaves a checkpoint.
 #include <dlfcn.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "agents/trainer.h"
+#include "agents/worlds.h"
+#include "env/rl/usage_error.h"
 #include "tools/command.h"
 #include "tools/progress.h"
 
@@ -22,13 +27,22 @@ namespace {
 
 struct TrainCommand {
   ScenarioOptions scenario;
+  OutputOptions output;
   TrainOptions options;
-  std::string train_seeds = "1000000..1999999", validation_seeds = "500000..500063";
-  bool no_double = false, no_dueling = false, json = false;
+  std::string train_seeds;       // empty: the default
+  std::string validation_seeds;  // empty: the default
+  bool no_double = false;
+  bool no_dueling = false;
+  // Options that follow from the checkpoint to resume unless they are given.
+  const CLI::Option* algorithm = nullptr;
+  const CLI::Option* base = nullptr;
+  const CLI::Option* hidden = nullptr;
 };
 
+// ---- Seeds ----
+
 // A range as first..last: training needs millions of seeds, too many for a list.
-SeedRange parse_range(const std::string& option, const std::string& text) {
+SeedRange parse_range(const char* option, const std::string& text) {
   SeedRange range;
   std::uint64_t last = 0;
   const char* const end = text.data() + text.size();
@@ -37,50 +51,122 @@ SeedRange parse_range(const std::string& option, const std::string& text) {
       first_end.ec == std::errc{} && std::string_view(first_end.ptr, end).starts_with("..");
   const auto last_end = dots ? std::from_chars(first_end.ptr + 2, end, last) : first_end;
   if (!dots || last_end.ec != std::errc{} || last_end.ptr != end || last < range.first) {
-    throw BadInput(option + ": \"" + text +
-                   "\" is no range of seeds (expected first..last, as 1000..1999)");
+    throw BadInput(fmt::format(
+        "{}: \"{}\" is not a range of seeds (expected first..last, for example 1000..1999)", option,
+        text));
   }
   range.count = last - range.first + 1;
+  if (range.count == 0) {
+    throw BadInput(fmt::format("{}: {} has too many seeds", option, text));
+  }
   return range;
 }
 
-// Whether two ranges hold one world in common. On a trace, seeds that choose the same window do.
-bool share_a_world(const Scenario& scenario, const SeedRange& a, const SeedRange& b) {
-  if (scenario.workload.trace.empty()) {
-    return a.overlaps(b);
-  }
-  std::set<std::uint32_t> windows;
-  for (std::uint64_t k = 0; k < std::min<std::uint64_t>(a.count, scenario.workload.windows); ++k) {
-    windows.insert(trace_window(scenario.workload, a.at(k)));
-  }
-  for (std::uint64_t k = 0; k < std::min<std::uint64_t>(b.count, scenario.workload.windows); ++k) {
-    if (windows.contains(trace_window(scenario.workload, b.at(k)))) {
-      return true;
-    }
-  }
-  return false;
+// Windows of a trace, [first, end).
+struct Windows {
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+  bool operator<(const Windows& other) const { return first < other.first; }
+};
+
+void add_windows(std::vector<Windows>& to, const Workload& workload, const SeedRange& seeds) {
+  const std::uint64_t count = std::min<std::uint64_t>(seeds.count, workload.windows);
+  const std::uint64_t first = trace_window(workload, Seed{seeds.first});
+  const std::uint64_t end = std::min<std::uint64_t>(first + count, workload.windows);
+  to.push_back({first, end});
+  to.push_back({0, first + count - end});
 }
 
-// Worlds that were trained on or chosen by prove nothing, so the three sets must not meet.
+// The longest stretch of windows which none of `taken` covers.
+Windows longest_gap(std::vector<Windows> taken, std::uint64_t windows) {
+  taken.push_back({windows, windows});
+  std::sort(taken.begin(), taken.end());
+  Windows longest;
+  std::uint64_t from = 0;
+  for (const Windows& w : taken) {
+    if (w.first > from && w.first - from > longest.end - longest.first) {
+      longest = {from, w.first};
+    }
+    from = std::max(from, w.end);
+  }
+  return longest;
+}
+
+// Seeds of a trace which were not asked for are those of windows that nothing else uses.
+void choose_windows(const Scenario& scenario, bool train_given, bool validation_given,
+                    TrainOptions& options) {
+  const Workload& workload = scenario.workload;
+  std::vector<Windows> taken;
+  for (const std::uint64_t seed : scenario.seeds) {
+    add_windows(taken, workload, {seed, 1});
+  }
+  if (train_given) {
+    add_windows(taken, workload, options.train);
+  }
+  if (validation_given) {
+    add_windows(taken, workload, options.validation);
+  }
+  const Windows free = longest_gap(taken, workload.windows);
+  const std::uint64_t count = free.end - free.first;
+  const bool both = !train_given && !validation_given;
+  if (count < (both ? 2U : 1U)) {
+    throw BadInput(fmt::format(
+        "of the {} windows of the trace, compare.seeds and the given seeds leave {} for training "
+        "and validation (fewer compare.seeds, or a shorter duration, which gives more windows)",
+        workload.windows, count));
+  }
+  const std::uint64_t validating =
+      both ? std::clamp<std::uint64_t>(count / 3, 1, options.validation.count) : count;
+  if (!validation_given) {
+    options.validation = {free.end - validating, validating};
+  }
+  if (!train_given) {
+    options.train = {free.first, both ? count - validating : count};
+  }
+}
+
+// Results on worlds which were trained on or validated on prove nothing, so the three sets are
+// disjoint.
 void check_disjoint(const Scenario& scenario, const TrainOptions& options) {
+  const WorldIndex index(scenario);
   const std::string hint =
       scenario.workload.trace.empty()
           ? ""
-          : " (a seed chooses one of " + std::to_string(scenario.workload.windows) +
-                " windows of the trace, seed modulo windows; a shorter duration gives more)";
-  if (share_a_world(scenario, options.train, options.validation)) {
+          : fmt::format(
+                " (a seed chooses one of the {} windows of the trace, seed modulo windows; a "
+                "shorter duration gives more)",
+                scenario.workload.windows);
+  const Worlds train = index.of(options.train), validation = index.of(options.validation);
+  if (train.overlaps(validation)) {
     throw BadInput("--train-seeds and --validation-seeds overlap" + hint);
   }
   for (const std::uint64_t seed : scenario.seeds) {
-    const SeedRange one{seed, 1};
-    if (share_a_world(scenario, options.train, one) ||
-        share_a_world(scenario, options.validation, one)) {
+    const Worlds evaluation = index.of({seed, 1});
+    const bool trained = train.overlaps(evaluation);
+    if (trained || validation.overlaps(evaluation)) {
       throw BadInput(
-          "seed " + std::to_string(seed) +
-          ", of the scenario's evaluation seeds, is among those to train or to validate on" + hint);
+          fmt::format("seed {} of compare.seeds, which is for evaluation, is also among {}{}", seed,
+                      trained ? "--train-seeds" : "--validation-seeds", hint));
     }
   }
 }
+
+void choose_seeds(const Scenario& scenario, const TrainCommand& command, TrainOptions& options) {
+  const bool train_given = !command.train_seeds.empty();
+  const bool validation_given = !command.validation_seeds.empty();
+  if (train_given) {
+    options.train = parse_range("--train-seeds", command.train_seeds);
+  }
+  if (validation_given) {
+    options.validation = parse_range("--validation-seeds", command.validation_seeds);
+  }
+  if (!scenario.workload.trace.empty() && !(train_given && validation_given)) {
+    choose_windows(scenario, train_given, validation_given, options);
+  }
+  check_disjoint(scenario, options);
+}
+
+// ---- Options ----
 
 void check_options(const TrainOptions& options) {
   const auto refuse = [](bool wrong, const char* message) {
@@ -99,24 +185,33 @@ void check_options(const TrainOptions& options) {
   refuse(options.replay_decisions < options.batch, "--replay: smaller than a batch");
 }
 
-void check_resume(const TrainOptions& options) {
+// What the training of a checkpoint has fixed is taken from it; a given option must agree.
+void follow_checkpoint(const TrainCommand& command, TrainOptions& options) {
   if (options.resume.empty()) {
     return;
   }
   try {
-    const Checkpoint before = load_checkpoint(options.resume);
-    if (before.algorithm != options.algorithm) {
-      throw BadInput(options.resume + ": trained by " + before.algorithm + ", not by " +
-                     options.algorithm);
-    }
-    if (options.algorithm == "residual_dqn" && before.network->base != options.base) {
-      throw BadInput(options.resume + ": a residual on " + before.network->base + ", not on " +
-                     options.base);
-    }
-  } catch (const CheckpointError& fault) {
-    throw BadInput(fault.what());
+    TrainOptions stored = options;
+    adopt(load_checkpoint(options.resume), stored);
+    const auto given = [](const CLI::Option* option) { return option->count() > 0; };
+    options.algorithm = given(command.algorithm) ? options.algorithm : stored.algorithm;
+    options.base = given(command.base) ? options.base : stored.base;
+    options.hidden = given(command.hidden) ? options.hidden : stored.hidden;
+    options.dueling = command.no_dueling ? options.dueling : stored.dueling;
+  } catch (const CheckpointError& error) {
+    throw BadInput(error.what());
   }
 }
+
+void check_folder(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+    throw CheckpointError(
+        fmt::format("cannot write {}: there is no folder {}", file, folder.string()));
+  }
+}
+
+// ---- Training ----
 
 // The learners on LibTorch, opened on demand: loading it takes 0.4 s, which no other command pays.
 class TorchModule {
@@ -145,9 +240,10 @@ class TorchModule {
   [[nodiscard]] Checkpoint train(const Scenario& scenario, const TrainOptions& options,
                                  const ProgressFunction& progress) const {
     Checkpoint result;
-    std::string error;
-    if (train_(&scenario, &options, &progress, &result, &error) != 0) {
-      throw std::runtime_error(error);
+    std::exception_ptr error;
+    train_(&scenario, &options, &progress, &result, &error);
+    if (error != nullptr) {
+      std::rethrow_exception(error);
     }
     return result;
   }
@@ -157,7 +253,7 @@ class TorchModule {
   TrainDqnFunction train_ = nullptr;
 };
 
-// One bar a phase; silent when the output is no terminal.
+// One bar per phase; silent unless the output is a terminal.
 class TrainBar {
  public:
   bool operator()(const TrainProgress& now) {
@@ -166,9 +262,9 @@ class TrainBar {
       phase_ = now.phase;
       bar_ = std::make_unique<Progress>(phase_, now.total);
     }
-    char note[80];
-    std::snprintf(note, sizeof note, "loss %.3g  cost %.4g task-s/s", now.loss, -now.reward_per_s);
-    bar_->note(now.reward_per_s < 0 ? note : "");
+    bar_->note(now.reward_per_s < 0
+                   ? fmt::format("loss {:.3g}  cost {:.4g} task-s/s", now.loss, -now.reward_per_s)
+                   : std::string());
     bar_->set(now.done);
     return !interrupted();
   }
@@ -178,15 +274,26 @@ class TrainBar {
   std::unique_ptr<Progress> bar_;
 };
 
-void print_json(const Checkpoint& c, const std::string& path) {
-  nlohmann::json out = {{"checkpoint", path},
-                        {"algorithm", c.algorithm},
-                        {"decisions", c.training.decisions},
-                        {"updates", c.training.updates},
-                        {"line_search", nlohmann::json::array()}};
+// ---- Output ----
+
+nlohmann::ordered_json range_json(const SeedRange& range) {
+  return {{"first", range.first}, {"last", range.last()}};
+}
+
+nlohmann::ordered_json train_json(const Checkpoint& c, const std::string& path) {
+  nlohmann::ordered_json out = {{"checkpoint", nullptr},
+                                {"algorithm", c.algorithm},
+                                {"train_seeds", range_json(c.training.train)},
+                                {"validation_seeds", range_json(c.training.validation)},
+                                {"decisions", c.training.decisions},
+                                {"updates", c.training.updates},
+                                {"line_search", nlohmann::ordered_json::array()}};
+  if (!path.empty()) {
+    out["checkpoint"] = path;
+  }
   for (const LineSearchPoint& p : c.training.line_search) {
     out["line_search"].push_back({{"lambda", p.lambda},
-                                  {"mean_s", p.mean_s},
+                                  {"objective_s", p.objective_s},
                                   {"difference_s", p.difference_s},
                                   {"error_s", p.error_s}});
   }
@@ -194,96 +301,144 @@ void print_json(const Checkpoint& c, const std::string& path) {
     out["base"] = c.network->base;
     out["lambda"] = c.network->lambda;
   }
-  std::printf("%s\n", out.dump(2).c_str());
+  return out;
 }
 
-void print_summary(const Checkpoint& c, const std::string& path) {
-  std::printf("%s: %llu decisions, %llu updates\n", c.algorithm.c_str(),
-              static_cast<unsigned long long>(c.training.decisions),
-              static_cast<unsigned long long>(c.training.updates));
-  if (!c.training.line_search.empty()) {
-    std::printf("\nweight of the network, tried on %llu validation seeds\n%8s  %20s  %12s  %14s\n",
-                static_cast<unsigned long long>(c.training.validation.count), "weight",
-                "mean completion [s]", "change [s]", "std. error [s]");
-    for (const LineSearchPoint& p : c.training.line_search) {
-      std::printf("%8.2f  %20.4f  %+12.4f  %14.4f%s\n", p.lambda, p.mean_s, p.difference_s,
-                  p.error_s, c.network && p.lambda == c.network->lambda ? "  chosen" : "");
-    }
-    if (c.network && !c.network->base.empty() && c.network->lambda == 0) {
-      std::printf(
-          "No weight was better by more than its error: the checkpoint decides as %s does.\n",
-          c.network->base.c_str());
-    }
+std::string line_search_text(const Checkpoint& c) {
+  const std::vector<LineSearchPoint>& points = c.training.line_search;
+  if (points.empty() || !c.network) {
+    return "";
   }
-  std::printf("\nwrote %s\n", path.c_str());
+  std::string out = fmt::format(
+      "\nweight of the network, tried on {} validation seeds\n{:>8}  {:>14}  {:>12}  {:>14}\n",
+      c.training.validation.count, "weight", "objective [s]", "change [s]", "std. error [s]");
+  for (const LineSearchPoint& p : points) {
+    out += fmt::format("{:8.2f}  {:14.4f}  {:+12.4f}  {:14.4f}{}\n", p.lambda, p.objective_s,
+                       p.difference_s, p.error_s, p.lambda == c.network->lambda ? "  chosen" : "");
+  }
+  if (c.network->lambda == 0) {
+    out += fmt::format(
+        "No weight was better by more than twice its error: the checkpoint decides as {} does.\n",
+        c.network->base);
+  }
+  return out;
 }
 
-int run_train(TrainCommand command) {
-  TrainOptions& options = command.options;
+std::string train_text(const Checkpoint& c, const std::string& path) {
+  const auto range = [](const SeedRange& r) { return fmt::format("{}..{}", r.first, r.last()); };
+  return fmt::format("{}: {} decisions, {} updates; trained on seeds {}, validated on {}\n",
+                     c.algorithm, c.training.decisions, c.training.updates, range(c.training.train),
+                     range(c.training.validation)) +
+         line_search_text(c) +
+         (path.empty() ? "\nNothing was written (-o FILE keeps the checkpoint).\n"
+                       : fmt::format("\nwrote {}\n", path));
+}
+
+Checkpoint train(const Scenario& scenario, const TrainOptions& options) {
+  TrainBar bar;
+  const ProgressFunction progress = std::ref(bar);
+  try {
+    return options.algorithm == "tabular_q" ? train_tabular(scenario, options, progress)
+                                            : TorchModule().train(scenario, options, progress);
+  } catch (const UsageError& error) {
+    throw BadInput(error.what());
+  }
+}
+
+int run_train(const TrainCommand& command) {
+  command.output.check();
+  check_folder(command.output.file);
+  TrainOptions options = command.options;
+  options.output = command.output.file;
   options.double_q = !command.no_double;
   options.dueling = !command.no_dueling;
-  options.train = parse_range("--train-seeds", command.train_seeds);
-  options.validation = parse_range("--validation-seeds", command.validation_seeds);
+  follow_checkpoint(command, options);
   check_options(options);
-  check_resume(options);
   const Scenario scenario = command.scenario.load();
-  check_disjoint(scenario, options);
   if (scenario.nodes() < 2) {
     throw BadInput("a fleet of one node leaves nothing to learn");
   }
-  std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
-  if (!folder.empty()) {
-    std::filesystem::create_directories(folder);
+  choose_seeds(scenario, command, options);
+  if (!options.resume.empty()) {
+    try {
+      check_resumable(load_checkpoint(options.resume), options, scenario);
+    } catch (const UsageError& error) {
+      throw BadInput(error.what());
+    }
+    fmt::print(stderr,
+               "--resume: the replay buffer is not restored; it starts empty, and training starts "
+               "again at the first of its seeds\n");
   }
-  Checkpoint checkpoint;
-  {
-    TrainBar bar;
-    const ProgressFunction progress = std::ref(bar);
-    checkpoint = options.algorithm == "tabular_q"
-                     ? train_tabular(scenario, options, progress)
-                     : TorchModule().train(scenario, options, progress);
-  }
-  if (command.json) {
-    print_json(checkpoint, options.output);
+  const Checkpoint checkpoint = train(scenario, options);
+  if (command.output.json) {
+    fmt::print("{}\n", train_json(checkpoint, options.output).dump(2));
   } else {
-    print_summary(checkpoint, options.output);
+    fmt::print("{}", train_text(checkpoint, options.output));
   }
   return interrupted() ? kExitFailure : kExitOk;
 }
 
-// How deep Q-learning learns.
-void add_learning_options(CLI::App& command, TrainOptions& o) {
-  command.add_option("--hidden", o.hidden, "units of a hidden layer")
-      ->check(CLI::Range(4, 256))
-      ->capture_default_str();
-  command.add_option("--batch", o.batch, "transitions of a gradient step")
+// Declares how deep Q-learning learns.
+void add_learning_options(CLI::App& app, TrainCommand& command) {
+  TrainOptions& o = command.options;
+  command.hidden = app.add_option("--hidden", o.hidden, "Units per hidden layer")
+                       ->check(CLI::Range(4, 256))
+                       ->capture_default_str();
+  app.add_option("--batch", o.batch, "Transitions per gradient step")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  command.add_option("--replay", o.replay_decisions, "decisions that the replay memory holds")
+  app.add_option("--replay", o.replay_decisions, "Decisions that the replay buffer holds")
       ->capture_default_str();
-  command
-      .add_option("--decisions-per-update", o.decisions_per_update,
-                  "played between two gradient steps, by all environments")
+  app.add_option("--decisions-per-update", o.decisions_per_update,
+                 "Decisions of all environments between two gradient steps")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
-  command.add_option("--n-step", o.n_step, "rewards summed before the bootstrap")
+  app.add_option("--n-step", o.n_step, "Rewards summed before the bootstrap")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command.add_option("--learning-rate", o.learning_rate, "of Adam, at the start")
+  app.add_option("--learning-rate", o.learning_rate, "Of Adam, at the start")
       ->capture_default_str();
-  command
-      .add_option("--target-rate", o.target_rate,
-                  "how far the target network moves at each gradient step")
+  app.add_option("--target-rate", o.target_rate,
+                 "How far the target network moves in each gradient step")
       ->capture_default_str();
-  command.add_option("--epsilon", o.epsilon_first, "share of exploring decisions at the start")
+  app.add_option("--epsilon", o.epsilon_first, "Share of exploring decisions at the start")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command.add_option("--epsilon-end", o.epsilon_last, "and from the middle on")
+  app.add_option("--epsilon-end", o.epsilon_last,
+                 "Share of exploring decisions from the middle of the training on")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command.add_option("--temperature", o.temperature, "of exploring decisions, in units of reward")
+  app.add_option("--temperature", o.temperature, "Of exploring decisions, in units of reward")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--trust", o.trust, "residual_dqn: weight of the network during training")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_flag("--no-double", command.no_double,
+               "Choose and value the next action by the same network");
+  app.add_flag("--no-dueling", command.no_dueling, "No separate value of the state");
+}
+
+void add_seed_options(CLI::App& app, TrainCommand& command) {
+  app.add_option("--seed", command.options.seed, "Of weights, exploration and sampled batches")
+      ->capture_default_str();
+  app.add_option("--train-seeds", command.train_seeds,
+                 "Worlds to train on; default: 1000000..1999999, or windows of the trace that "
+                 "compare.seeds leave")
+      ->type_name("FIRST..LAST");
+  app.add_option("--validation-seeds", command.validation_seeds,
+                 "Worlds that choose the weight of the network; default: 500000..500063, or "
+                 "windows of the trace that nothing else uses")
+      ->type_name("FIRST..LAST");
+}
+
+void add_output_options(CLI::App& app, OutputOptions& output) {
+  app.add_option("-o,--output", output.file,
+                 "Write a checkpoint, also from time to time during training; without it nothing "
+                 "is written")
+      ->type_name("FILE");
+  app.add_flag("--force", output.force, "Replace FILE if it exists");
+  app.add_flag("--json", output.json, "Print one JSON object on stdout, and nothing else");
 }
 
 }  // namespace
@@ -292,50 +447,37 @@ void add_train_command(CLI::App& app, Command& chosen) {
   const auto command = std::make_shared<TrainCommand>();
   TrainOptions& o = command->options;
   o.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 16U));
-  o.output = "checkpoint.json";
-  CLI::App* sub = app.add_subcommand("train",
-                                     "Learns a dispatcher on a scenario and writes a checkpoint, "
-                                     "which run and evaluate take as a policy.\n"
-                                     "residual_dqn learns what to add to a rule; how much of it is "
-                                     "trusted is chosen on validation seeds, and\n"
-                                     "may be nothing. dqn learns from nothing, tabular_q learns "
-                                     "which rule decides; both are for comparison.");
+  CLI::App* sub = app.add_subcommand(
+      "train",
+      "Learns a dispatcher on a scenario. `run` and `evaluate` take its checkpoint as a policy.\n"
+      "residual_dqn learns what to add to a rule; validation seeds choose how much of it counts, "
+      "which may be nothing.\n"
+      "dqn learns without a rule, tabular_q learns which rule decides; both are for comparison.");
   command->scenario.add_to(*sub);
-  sub->add_option("--algorithm", o.algorithm, "residual_dqn, dqn or tabular_q")
-      ->check(CLI::IsMember({"residual_dqn", "dqn", "tabular_q"}))
-      ->capture_default_str();
-  sub->add_option("--base", o.base, "residual_dqn: the rule, one whose scores are seconds")
-      ->capture_default_str();
-  sub->add_option("-o,--output", o.output, "checkpoint to write, also now and then on the way")
-      ->capture_default_str();
-  sub->add_option(
-         "--resume", o.resume,
-         "go on from this checkpoint, with an empty replay memory and the first training seeds")
+  command->algorithm = sub->add_option("--algorithm", o.algorithm, "residual_dqn, dqn or tabular_q")
+                           ->check(CLI::IsMember({"residual_dqn", "dqn", "tabular_q"}))
+                           ->capture_default_str();
+  command->base =
+      sub->add_option("--base", o.base, "residual_dqn: the rule; its scores must be seconds")
+          ->capture_default_str();
+  add_output_options(*sub, command->output);
+  sub->add_option("--resume", o.resume,
+                  "Continue from this checkpoint. The replay buffer is not restored, and training "
+                  "starts again at the first of its seeds")
+      ->type_name("FILE")
       ->check(CLI::ExistingFile);
   sub->add_option("--updates", o.updates,
-                  "gradient steps; tabular_q: decisions of each environment")
+                  "Gradient steps; tabular_q: decisions of each environment")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
       ->capture_default_str();
-  sub->add_option("--seed", o.seed, "of weights, exploration and replay")->capture_default_str();
-  sub->add_option("--train-seeds", command->train_seeds, "worlds to train on, first..last")
-      ->capture_default_str();
-  sub->add_option("--validation-seeds", command->validation_seeds,
-                  "worlds that choose the network's weight")
-      ->capture_default_str();
+  add_seed_options(*sub, *command);
   sub->add_option("--threads", o.threads,
-                  "of actors and validation; the result does not depend on it")
+                  "Of environments and validation; the result does not depend on it")
       ->check(CLI::Range(1, 256));
-  sub->add_option("--envs", o.envs, "environments played at the same time")
+  sub->add_option("--envs", o.envs, "Environments played at the same time")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  add_learning_options(*sub, o);
-  sub->add_option("--trust", o.trust, "residual_dqn: weight of the network while it trains")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  sub->add_flag("--no-double", command->no_double,
-                "choose and value the next action by the same network");
-  sub->add_flag("--no-dueling", command->no_dueling, "no separate value of the state");
-  sub->add_flag("--json", command->json, "print the result as JSON");
+  add_learning_options(*sub, *command);
   sub->callback([command, &chosen] { chosen = [command] { return run_train(*command); }; });
 }
 

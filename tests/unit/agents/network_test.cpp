@@ -37,7 +37,7 @@ NetworkWeights random_weights() {
   return w;
 }
 
-// The formula of network.h in doubles, straight from the page.
+// The formula of network.h in doubles.
 std::vector<double> plain_scores(const NetworkWeights& w, const std::vector<float>& rows,
                                  const std::vector<float>& shared) {
   const std::size_t nodes = rows.size() / kShape.node;
@@ -116,7 +116,7 @@ TEST(Network, StartsAtZeroScoresAndZeroValue) {
   EXPECT_NE(w.node, NetworkWeights::initial(kShape, 10).node);
 }
 
-TEST(Network, RefusesShapesThatItCannotHold) {
+TEST(Network, RefusesShapesThatAreNotAllowed) {
   EXPECT_THROW(NetworkWeights::zero({5, 3, 6}), std::invalid_argument);
   EXPECT_THROW(NetworkWeights::zero({5, 3, kMaxHidden + 4}), std::invalid_argument);
 }

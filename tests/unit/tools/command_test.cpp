@@ -75,17 +75,15 @@ TEST(Policies, AFileThatIsNotACheckpointIsRefused) {
 
 TEST(HeldOut, ACheckpointIsNotEvaluatedOnItsTrainingSeeds) {
   Scenario scenario;
-  scenario.name = "here";
   std::vector<NamedPolicy> policies(1);
   policies[0].training = TrainingRecord{};
-  policies[0].training->scenario = "here";
-  policies[0].training->train = {100, 50};
-  policies[0].training->validation = {10, 5};
+  policies[0].training->trained.seeds = {{100, 50}};
+  policies[0].training->validated.seeds = {{10, 5}};
   EXPECT_NO_THROW(check_held_out(scenario, policies, {9, 15, 99, 150}));
   EXPECT_THROW(check_held_out(scenario, policies, {1, 149}), BadInput);
   EXPECT_THROW(check_held_out(scenario, policies, {14}), BadInput);
-  scenario.name = "elsewhere";  // the same seeds are other worlds there
-  EXPECT_NO_THROW(check_held_out(scenario, policies, {149}));
+  scenario.name = "elsewhere";  // another name makes no other world
+  EXPECT_THROW(check_held_out(scenario, policies, {149}), BadInput);
 }
 
 TEST(Overrides, NeedAKeyAndAValue) {

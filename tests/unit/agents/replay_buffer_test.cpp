@@ -1,4 +1,4 @@
-#include "agents/replay.h"
+#include "agents/replay_buffer.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@ namespace {
 
 constexpr ReplayShape kShape{2, 3, 1, 1};
 
-// Every number says where it came from: 100 * step + env.
+// Every number encodes its origin: 100 * step + env.
 StepBlock numbered(std::size_t first_step, std::size_t steps) {
   StepBlock block(kShape, steps);
   for (std::size_t t = 0; t < steps; ++t) {
@@ -32,8 +32,8 @@ StepBlock numbered(std::size_t first_step, std::size_t steps) {
 
 Draw draw(std::uint32_t k) { return {Seed{1}, Purpose::replay, object_address(0, k)}; }
 
-TEST(Replay, NStepTransitionsAddDiscountedRewardsAndEndAtTheRightDecision) {
-  Replay replay(kShape, 16);
+TEST(ReplayBuffer, NStepTransitionsAddDiscountedRewardsAndEndAtTheRightDecision) {
+  ReplayBuffer replay(kShape, 16);
   replay.append(numbered(0, 10));
   MiniBatch batch;
   replay.sample(400, 3, draw(0), batch);
@@ -52,8 +52,8 @@ TEST(Replay, NStepTransitionsAddDiscountedRewardsAndEndAtTheRightDecision) {
   }
 }
 
-TEST(Replay, MasksComeOutAsZeroAndOneForEachNode) {
-  Replay replay(kShape, 16);
+TEST(ReplayBuffer, MasksAreZeroAndOneForEachNode) {
+  ReplayBuffer replay(kShape, 16);
   replay.append(numbered(0, 4));
   MiniBatch batch;
   replay.sample(20, 1, draw(0), batch);
@@ -66,11 +66,11 @@ TEST(Replay, MasksComeOutAsZeroAndOneForEachNode) {
   }
 }
 
-TEST(Replay, ATruncatedStepIsNeverPartOfATransition) {
+TEST(ReplayBuffer, ATruncatedStepIsNeverPartOfATransition) {
   StepBlock block = numbered(0, 8);
   block.truncated[4 * kShape.envs] = 1;  // step 4 of environment 0
-  block.reward[4 * kShape.envs] = 1e9F;  // would show
-  Replay replay(kShape, 8);
+  block.reward[4 * kShape.envs] = 1e9F;  // would be noticed
+  ReplayBuffer replay(kShape, 8);
   replay.append(block);
   MiniBatch batch;
   replay.sample(500, 5, draw(0), batch);
@@ -88,8 +88,8 @@ TEST(Replay, ATruncatedStepIsNeverPartOfATransition) {
   EXPECT_TRUE(bootstrapped_there);
 }
 
-TEST(Replay, KeepsTheNewestAndDrawsEachOfThem) {
-  Replay replay(kShape, 6);
+TEST(ReplayBuffer, KeepsTheNewestAndDrawsEachOfThem) {
+  ReplayBuffer replay(kShape, 6);
   for (std::size_t t = 0; t < 20; t += 4) {
     replay.append(numbered(t, 4));
   }
@@ -103,8 +103,8 @@ TEST(Replay, KeepsTheNewestAndDrawsEachOfThem) {
   EXPECT_EQ(seen, (std::set<int>{1400, 1401, 1500, 1501, 1600, 1601, 1700, 1701, 1800, 1801}));
 }
 
-TEST(Replay, TheSameDrawGivesTheSameBatch) {
-  Replay replay(kShape, 8);
+TEST(ReplayBuffer, TheSameDrawGivesTheSameBatch) {
+  ReplayBuffer replay(kShape, 8);
   replay.append(numbered(0, 8));
   MiniBatch a, b, c;
   replay.sample(32, 2, draw(5), a);

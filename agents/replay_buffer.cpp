@@ -1,4 +1,4 @@
-#include "agents/replay.h"
+#include "agents/replay_buffer.h"
 
 #include <algorithm>
 
@@ -29,12 +29,12 @@ StepBlock::StepBlock(const ReplayShape& s, std::size_t count) : shape(s), steps(
   truncated.resize(rows);
 }
 
-Replay::Replay(const ReplayShape& shape, std::size_t steps) : data_(shape, steps) {
-  check(steps >= 2, "a replay memory needs two steps");
+ReplayBuffer::ReplayBuffer(const ReplayShape& shape, std::size_t steps) : data_(shape, steps) {
+  check(steps >= 2, "a replay buffer needs two steps");
 }
 
-void Replay::append(const StepBlock& block) {
-  check(block.steps <= data_.steps, "more steps than the replay memory holds");
+void ReplayBuffer::append(const StepBlock& block) {
+  check(block.steps <= data_.steps, "more steps than the replay buffer holds");
   const ReplayShape& s = data_.shape;
   for (std::size_t t = 0; t < block.steps; ++t, ++count_) {
     const std::size_t from = t * s.envs;
@@ -50,7 +50,7 @@ void Replay::append(const StepBlock& block) {
   }
 }
 
-void Replay::sample(std::size_t count, int n_step, const Draw& draw, MiniBatch& out) const {
+void ReplayBuffer::sample(std::size_t count, int n_step, const Draw& draw, MiniBatch& out) const {
   check(ready(), "nothing to draw from");
   const ReplayShape& s = data_.shape;
   for (StateBatch* state : {&out.now, &out.next}) {
@@ -68,7 +68,7 @@ void Replay::sample(std::size_t count, int n_step, const Draw& draw, MiniBatch& 
     // The newest decision has no successor yet.
     const std::size_t env = draw.below(static_cast<std::uint32_t>(s.envs), tries++);
     const std::size_t begin = oldest + draw.below(static_cast<std::uint32_t>(held() - 1), tries++);
-    check(tries < 1000 * count, "the replay memory holds cut steps only");
+    check(tries < 1000 * count, "every step in the replay buffer is truncated");
     if (data_.truncated[row(begin, env)] != 0) {
       continue;
     }
@@ -88,7 +88,7 @@ void Replay::sample(std::size_t count, int n_step, const Draw& draw, MiniBatch& 
   }
 }
 
-void Replay::copy_state(std::size_t from, std::size_t to, StateBatch& out) const {
+void ReplayBuffer::copy_state(std::size_t from, std::size_t to, StateBatch& out) const {
   const ReplayShape& s = data_.shape;
   copy_rows(data_.node, from, out.node, to, 1, s.nodes * s.node_features);
   copy_rows(data_.shared, from, out.shared, to, 1, s.shared_features);
