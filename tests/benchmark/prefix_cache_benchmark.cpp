@@ -1,25 +1,25 @@
 // The KV memory alone: all its operations for a request of a Mooncake-like hour on eight nodes, and
-// the copy of a full cache. The trace itself is replayed where the shared data is present.
+// the copy of a full cache. The trace itself is replayed where YARDMASTER_DATA has it.
 #include "env/node/prefix_cache.h"
 
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
 #include <deque>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "env/base/random.h"
 #include "env/node/kv_block.h"
 #include "env/workload/trace.h"
+#include "tests/support/data.h"
 
 namespace yardmaster {
 namespace {
 
 constexpr std::uint32_t kNodes = 8;
 
-/// Conversations in turns: each goes on with its last prompt and 512 to 2,560 tokens more, on one
+/// Conversations in turns: each continues its last prompt with 512 to 2,560 tokens, on one
 /// of four system prompts; 12,000 requests of 750 blocks on average, as in Mooncake's hour.
 Trace conversations() {
   constexpr std::uint32_t kRequests = 12'000, kOpen = 400;
@@ -53,13 +53,11 @@ Trace conversations() {
   return trace;
 }
 
+/// The hour of the large set (tests/data/README.md); empty where that is absent.
 Trace mooncake() {
-  const char* data = std::getenv("YARDMASTER_DATA");
-  const std::string folder =
-      data != nullptr ? data : std::string(YARDMASTER_SOURCE_DIR) + "/../shared/data";
-  const std::string path = folder + "/traces/mooncake_conversation.jsonl.gz";
+  const LargeDataFile file("traces/mooncake_conversation.jsonl.gz");
   yaml::Faults faults;
-  return std::filesystem::exists(path) ? read_trace(path, kBlockTokens, faults) : Trace{};
+  return file.exists() ? read_trace(file.path(), kBlockTokens, faults) : Trace{};
 }
 
 /// Eight nodes with the caches and the requests that run there.
@@ -133,7 +131,7 @@ Fleet replay(const Trace& trace, std::int32_t blocks) {
 
 void all_operations(benchmark::State& state, const Trace& trace) {
   if (trace.rows.empty()) {
-    state.SkipWithError("no trace");
+    state.SkipWithError("no trace: YARDMASTER_DATA is not set (tests/data/README.md)");
     return;
   }
   std::int64_t hits = 0;

@@ -1,22 +1,13 @@
 #include "tests/reference/recordings.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
 namespace yardmaster::reference {
 
-std::string data_folder() {
-  const char* given = std::getenv("YARDMASTER_DATA");
-  return given != nullptr ? given : std::string(YARDMASTER_SOURCE_DIR) + "/../shared/data";
-}
-
 std::vector<RecordedCase> all_recordings(const std::string& path) {
   std::vector<RecordedCase> cases;
-  if (std::filesystem::exists(path)) {
-    read_recordings(path, [&](const RecordedCase& c) { cases.push_back(c); });
-  }
+  read_recordings(path, [&](const RecordedCase& c) { cases.push_back(c); });
   return cases;
 }
 

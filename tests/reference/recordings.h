@@ -1,4 +1,5 @@
-// The recordings of vLLM's own scheduler (../shared/data/vllm) as scripts of the reference node.
+// Recorded decisions of a scheduler (docs/model.md, "Recordings") as scripts of the slow node, and
+// back.
 #pragma once
 
 #include <string>
@@ -9,22 +10,19 @@
 
 namespace yardmaster::reference {
 
-/// Where the data lie: $YARDMASTER_DATA, else ../shared/data beside the source tree. May not exist.
-std::string data_folder();
-
-/// All cases of a file; empty when it does not exist.
+/// All cases of a file. Throws BadInput where it cannot be read.
 std::vector<RecordedCase> all_recordings(const std::string& path);
 
-/// What was sent, as a script. Ids are the case's.
+/// The requests of a case as a script; ids are the case's.
 std::vector<ScriptEvent> deliveries(const RecordedCase&);
 
-/// The steps of the slow node in the recordings' form.
+/// The steps of the slow node in the form of recordings.
 std::vector<RecordedStep> recorded_steps(const SlowNode&);
 
-/// What the requests met in the slow node, in the recordings' form.
+/// Outcomes of the requests in the slow node, in the form of recordings.
 std::vector<RequestOutcome> outcomes(const SlowNode&);
 
-/// The case as the slow node decides it, as a line of a file of recordings.
+/// The case as the slow node decides it: a line of a file of recordings.
 std::string case_line(const RecordedCase&);
 
 }  // namespace yardmaster::reference

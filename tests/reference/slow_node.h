@@ -1,9 +1,8 @@
-// A serving node that hides nothing behind algebra: one loop iteration for each engine step, one
-// counter for each request. It is what the fast node of env/node is compared with, integer by
-// integer.
+// A serving node without algebra: one loop iteration per engine step, one counter per request. The
+// node of env/node is compared with it, integer by integer.
 //
-// The rules are those of vLLM's V1 scheduler as ../shared/data/vllm/README.md states them. It is
-// itself validated on that page's recordings (recordings_test.cpp).
+// The rules are those of vLLM's V1 scheduler (docs/model.md, "The node"). The slow node itself is
+// validated on recorded decisions of that scheduler (recordings_test.cpp).
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,15 @@
 // Reading traces: formats, order, and faults with their lines.
 #include "env/workload/trace.h"
-#include "env/node/kv_block.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "env/node/kv_block.h"
+#include "tests/support/data.h"
 
 namespace yardmaster {
 namespace {
@@ -189,50 +190,77 @@ TEST_F(TraceFile, MissingFileIsAFault) {
   EXPECT_EQ(faults_.lines(), Lines{"no/such.csv: cannot be read: No such file or directory"});
 }
 
-TEST(AzureTrace, HourOfConversationsReadsWhole) {
-  const char* data = std::getenv("YARDMASTER_DATA");
-  const std::string folder =
-      data != nullptr ? data : std::string(YARDMASTER_SOURCE_DIR) + "/../shared/data";
-  const std::string path = folder + "/traces/azure_llm_2023_conv.csv.gz";
-  if (!std::filesystem::exists(path)) {
-    GTEST_SKIP() << "no " << path;
-  }
+/// Facts of a trace that were counted without this program.
+struct Counted {
+  std::size_t rows;
+  std::int64_t prompt_tokens;
+  std::int64_t output_tokens;
+  double last_arrival_s;
+};
+
+void expect_azure(const std::string& path, const Counted& counted) {
   yaml::Faults faults;
   const auto rows = read_trace(path, kBlockTokens, faults).rows;
   EXPECT_EQ(faults.lines(), Lines{});
-  ASSERT_EQ(rows.size(), 19'366U);
+  ASSERT_EQ(rows.size(), counted.rows);
   std::int64_t prompts = 0, outputs = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     prompts += rows[i].prompt_tokens;
     outputs += rows[i].output_tokens;
     EXPECT_GE(rows[i].arrival.ps, i == 0 ? 0 : rows[i - 1].arrival.ps);
   }
-  EXPECT_EQ(prompts, 22'361'870);  // summed with awk
-  EXPECT_EQ(outputs, 4'088'665);
-  EXPECT_NEAR(rows.back().arrival.seconds(), 3501.72, 0.01);  // 18:15:46.68 to 19:14:08.40
+  EXPECT_EQ(prompts, counted.prompt_tokens);
+  EXPECT_EQ(outputs, counted.output_tokens);
+  EXPECT_NEAR(rows.back().arrival.seconds(), counted.last_arrival_s, 0.01);
 }
 
-TEST(MooncakeTrace, RunsOfTheConversationsAreFound) {
-  const char* data = std::getenv("YARDMASTER_DATA");
-  const std::string folder =
-      data != nullptr ? data : std::string(YARDMASTER_SOURCE_DIR) + "/../shared/data";
-  const std::string path = folder + "/traces/mooncake_conversation.jsonl.gz";
-  if (!std::filesystem::exists(path)) {
-    GTEST_SKIP() << "no " << path;
+// Sums by awk. 18:15:46.68 to 19:13:12.12, and to 19:14:08.40.
+TEST(AzureTrace, EveryFourHundredthRequestOfAnHourIsRead) {
+  expect_azure(shipped_data("traces/azure_llm_2023_conv.csv"), {49, 56'931, 10'806, 3445.44});
+}
+
+TEST(AzureTrace, HourOfConversationsIsReadWhole) {
+  const LargeDataFile file("traces/azure_llm_2023_conv.csv.gz");
+  if (!file.exists()) {
+    GTEST_SKIP() << file.why_absent();
   }
+  expect_azure(file.path(), {19'366, 22'361'870, 4'088'665, 3501.72});
+}
+
+/// Prefixes of a trace, counted by a script that is independent of this program: runs of texts that
+/// two requests or more have, how often requests begin with them, and blocks in them.
+struct CountedPrefixes {
+  std::size_t rows;
+  std::uint32_t runs;
+  std::size_t spans;
+  std::int64_t shared_blocks;
+};
+
+void expect_mooncake(const std::string& path, const CountedPrefixes& counted) {
   yaml::Faults faults;
   const Trace trace = read_trace(path, kBlockTokens, faults);
   EXPECT_EQ(faults.lines(), Lines{});
-  ASSERT_EQ(trace.rows.size(), 12'031U);
-  // Counted by a script of its own: texts that two requests or more have, in chains.
-  EXPECT_EQ(trace.paths.runs(), 2'339U);
-  EXPECT_EQ(trace.paths.spans(), 19'283U);
+  ASSERT_EQ(trace.rows.size(), counted.rows);
+  EXPECT_EQ(trace.paths.runs(), counted.runs);
+  EXPECT_EQ(trace.paths.spans(), counted.spans);
   std::int64_t shared = 0;
   for (const TraceRow& row : trace.rows) {
     const auto spans = trace.paths.shared(row.path);
     shared += spans.empty() ? 0 : spans.back().end;
   }
-  EXPECT_EQ(shared, 4'792'446);  // blocks
+  EXPECT_EQ(shared, counted.shared_blocks);
+}
+
+TEST(MooncakeTrace, SharedPrefixesOfSevenConversationsAreFound) {
+  expect_mooncake(shipped_data("traces/mooncake_conversation.jsonl"), {24, 7, 46, 5'986});
+}
+
+TEST(MooncakeTrace, SharedPrefixesOfAnHourAreFound) {
+  const LargeDataFile file("traces/mooncake_conversation.jsonl.gz");
+  if (!file.exists()) {
+    GTEST_SKIP() << file.why_absent();
+  }
+  expect_mooncake(file.path(), {12'031, 2'339, 19'283, 4'792'446});
 }
 
 }  // namespace
