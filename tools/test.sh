@@ -4,7 +4,10 @@
 #   tools/test.sh          format, lint, sanitizers, then the release build and all its tests
 #   tools/test.sh --fast   the release build and all its tests
 #
-# Stops at the first failure. The release tests come last, so that ctest's closing line is the end.
+# Stops at the first failure. The release tests come last, so that ctest's closing line is the end;
+# the lines before it say how many tests were skipped and why.
+#
+# While editing, build less: cmake --preset dev && cmake --build --preset dev && ctest --preset dev
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,10 +15,12 @@ fast=false
 case "${1:-}" in
   '') ;;
   --fast) fast=true ;;
-  *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 jobs=$(nproc)
+junit=$(mktemp)
+trap 'rm -f "$junit"' EXIT
 step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 sources() { find "$@" \( -name '*.h' -o -name '*.cpp' \) -print0; }
 build() {  # PRESET [OPTION...]
@@ -23,7 +28,8 @@ build() {  # PRESET [OPTION...]
   cmake --build --preset "$@" --parallel "$jobs"
 }
 check() {  # PRESET [OPTION...]
-  ctest --preset "$@" --parallel "$jobs" --no-label-summary --progress
+  ctest --preset "$@" --parallel "$jobs" --no-label-summary --progress --output-junit "$junit" |
+    ./tools/scripts/report_skipped.py "$junit"
 }
 
 step "Installing what is missing"
@@ -48,7 +54,7 @@ if ! $fast; then
   build asan
   step "Tests: asan"
   check asan
-  # Threads are in training, in the writer of results and in the command: unit tests go through all.
+  # Threads are in training, in the writer of results and in the command: unit tests reach them all.
   step "Building: tsan"
   build tsan --target unit_tests yardmaster
   step "Tests: tsan"
