@@ -2,10 +2,10 @@
 """Checks of the source tree that no compiler makes. A test of ctest; also run by hand.
 
     tools/scripts/tidy.py [--compile-commands FILE] [--command PATH]    all checks, a line per fault
-    tools/scripts/tidy.py --self-test      plants each fault and looks for it
 
 --compile-commands names the build's list of compiled files, for the check that every source has a
 target; --command names the built program, for the check that docs/scenario.md is what it prints.
+tidy_self_test.py plants each fault and checks that it is found.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 # Who may include whom: a room may include those listed, and itself.
 BASE = ["env/base"]
@@ -75,7 +74,15 @@ BAN_EXCEPTIONS = {"env/base/math.cpp", "env/base/math.h"}
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")  # split, or this file would hold them
 LOOKUP_ONLY = "// tidy: lookup-only"
 LINE_LIMIT = 100
+TABLE_ROW_LIMIT = 200
 FUNCTION_LIMIT = 70
+FILE_LIMIT = 500
+MEMBER_LIMIT = 20
+# A longer file says so, and why, in its first lines: `// More than 500 lines: ...`.
+LONG_FILE = re.compile(rf"More than {FILE_LIMIT} lines: \S+")
+FIRST_LINES = 12
+# Folders outside the clone, which nothing may rely on; split, or this file would hold the name.
+OUTSIDE = re.compile(r"\.\./sha" r"red\b")
 SOURCE_SUFFIXES = {".h", ".cpp", ".py", ".sh", ".cmake"}
 TEXT_SUFFIXES = SOURCE_SUFFIXES | {".md", ".yaml", ".json", ".txt"}
 SKIPPED_FOLDERS = {".git", "build", "runs", "__pycache__"}
@@ -122,7 +129,7 @@ def without_comments(text):
 
 
 def room_of(name):
-    """The room that a file lies in; None outside all of them."""
+    """The room of a file; None where it lies in none."""
     parts = name.split("/")
     if parts[0] == "env":
         return "/".join(parts[:2])
@@ -183,10 +190,103 @@ def check_unfinished(tree):
             yield f"{name}:{number}: {match.group(0)}: finish it or file an issue"
 
 
+def check_outside(tree):
+    for name, number, line in tree.lines(tree.text):
+        match = OUTSIDE.search(line)
+        if match:
+            yield f"{name}:{number}: {match.group(0)} lies outside the clone; see tests/data"
+
+
 def check_line_length(tree):
     for name, number, line in tree.lines(tree.text):
-        if pathlib.Path(name).suffix in SOURCE_SUFFIXES and len(line) > LINE_LIMIT:
+        if pathlib.PurePosixPath(name).suffix in SOURCE_SUFFIXES and len(line) > LINE_LIMIT:
             yield f"{name}:{number}: {len(line)} columns, more than {LINE_LIMIT}"
+
+
+def check_comment_width(tree):
+    """Comments in files whose other lines may be longer."""
+    for name, number, line in tree.lines(tree.text):
+        if len(line) > LINE_LIMIT and "#" in line and name.endswith((".yaml", "CMakeLists.txt")):
+            yield f"{name}:{number}: {len(line)} columns, more than {LINE_LIMIT}"
+
+
+def check_markdown_width(tree):
+    """Prose within LINE_LIMIT and rows of tables within TABLE_ROW_LIMIT; not code blocks."""
+    for name, text in tree.text.items():
+        if not name.endswith(".md"):
+            continue
+        in_code = False
+        for number, line in enumerate(text.split("\n"), 1):
+            if re.match(r"\s*(```|~~~)", line):
+                in_code = not in_code
+            limit = TABLE_ROW_LIMIT if line.lstrip().startswith("|") else LINE_LIMIT
+            # A link cannot be broken: the line may be as much longer as its address is.
+            width = len(re.sub(r"\]\([^)\s]*\)|<?https?://[^\s)>|]+>?", "", line))
+            if not in_code and width > limit:
+                yield f"{name}:{number}: {len(line)} columns, more than {limit}"
+
+
+def check_file_length(tree):
+    for name, text in tree.text.items():
+        lines = text.split("\n")
+        suffix = pathlib.PurePosixPath(name).suffix
+        if not name.startswith(PRODUCT) or suffix not in SOURCE_SUFFIXES:
+            continue
+        length = len(lines) - (1 if lines[-1] == "" else 0)
+        if length > FILE_LIMIT and not any(map(LONG_FILE.search, lines[:FIRST_LINES])):
+            yield (f"{name}:1: {length} lines, more than {FILE_LIMIT}; split it, or say why in its "
+                   f"first lines: // More than {FILE_LIMIT} lines: ...")
+
+
+def members(code):
+    """(line, name, private data members) of every class or struct in `code`.
+
+    Relies on the rule that names of private data members, and only those, end in an underscore.
+    """
+    depth, stack = 0, []  # of open classes: (depth of the body, line, name, members)
+    statement = 0
+    for match in re.finditer(r"[{};]|^\s*#.*$|\b(?:public|private|protected)\s*:", code, re.M):
+        char, head = match.group(0), code[statement:match.start()]
+        inside = bool(stack) and depth == stack[-1][0]
+        if char in "{;" and inside:
+            stack[-1][3].extend(declared_members(head))
+        if char == "{":
+            found = re.search(r"\b(?:class|struct)\s+(?:alignas\([^)]*\)\s*)?([\w:]+)"
+                              r"(?:\s+final)?\s*(?::[^:].*)?$", head.strip(), re.S)
+            depth += 1
+            if found and "enum" not in head.split():
+                line = code.count("\n", 0, match.start()) + 1
+                stack.append((depth, line, found.group(1), []))
+        elif char == "}":
+            if inside:
+                _, line, name, names = stack.pop()
+                yield line, name, names
+            depth -= 1
+        # An initialiser in braces ends no declaration: `int a_{1}, b_{2};`.
+        if not (char == "}" and re.match(r"\s*[,;]", code[match.end():])):
+            statement = match.end()
+
+
+def declared_members(statement):
+    """Names of the data members that a statement in a class declares."""
+    if re.match(r"\s*(using|typedef|friend|static|return|template)\b", statement):
+        return []
+    flat = statement
+    while re.search(r"<[^<>]*>|\[[^\[\]]*\]|\([^()]*\)", flat):  # arguments, bounds
+        if re.search(r"\w\s*\([^()]*\)", flat):
+            return []  # a function
+        flat = re.sub(r"<[^<>]*>|\[[^\[\]]*\]|\([^()]*\)", " ", flat)
+    return re.findall(r"\b([A-Za-z]\w*_)\s*(?=[,=]|$)", flat)
+
+
+def check_member_count(tree):
+    for name, code in tree.code.items():
+        if not name.startswith(PRODUCT):
+            continue
+        for line, owner, names in members(code):
+            if len(names) > MEMBER_LIMIT:
+                yield (f"{name}:{line}: {owner} has {len(names)} private data members, more than "
+                       f"{MEMBER_LIMIT}")
 
 
 def check_pragma_once(tree):
@@ -232,11 +332,11 @@ def check_headers_are_used(tree):
     used = {target[1:-1] for _, _, target in includes(tree)}
     for name in tree.code:
         if name.endswith(".h") and room_of(name) and name not in used:
-            yield f"{name}:1: nobody includes this header"
+            yield f"{name}:1: no file includes this header"
 
 
 def check_catalogue_sources(tree):
-    """In scenarios/catalogue every entry and every group in it says where its figures are from."""
+    """In scenarios/catalogue every entry and every group in it states the source of its figures."""
     for name, text in tree.text.items():
         if not (name.startswith("scenarios/catalogue/") and name.endswith(".yaml")):
             continue
@@ -294,14 +394,16 @@ def check_scenario_reference(tree, command):
 
 
 CHECKS = [check_include_direction, check_single_owners, check_bans, check_unordered,
-          check_unfinished, check_line_length, check_pragma_once, check_function_length,
-          check_headers_are_used, check_catalogue_sources]
+          check_unfinished, check_outside, check_line_length, check_pragma_once,
+          check_function_length, check_headers_are_used, check_catalogue_sources]
+# Printed, but no fault yet: the tree does not pass them. Move each to CHECKS once it does.
+WARNINGS = [check_file_length, check_member_count, check_comment_width, check_markdown_width]
 
 
-def run_checks(root, compile_commands=None, command=None):
+def run_checks(root, compile_commands=None, command=None, checks=CHECKS):
     """All faults of the tree, as lines `path:line: what`."""
     tree = Tree(root)
-    faults = [fault for check in CHECKS for fault in check(tree)]
+    faults = [fault for check in checks for fault in check(tree)]
     if compile_commands:
         faults += check_targets(tree, compile_commands)
     if command:
@@ -309,97 +411,15 @@ def run_checks(root, compile_commands=None, command=None):
     return faults
 
 
-# --- self-test: a tree without fault, then one planted fault at a time ---
-
-CLEAN = {
-    "env/base/units.h": '#pragma once\n// std::exp and "std::rand" in comments are fine\n',
-    "env/config/document.cpp": '#include <yaml-cpp/yaml.h>\n\n#include "env/base/units.h"\n',
-    "env/base/math.cpp": "double log(double x) { return x; }\n"
-                         "double f(double x) { return log(x); }\n",
-    "policies/rule.cpp": '#include "env/base/units.h"\n'
-                         'const char* kText = "std::rand() using namespace";\n'
-                         "double g(double x) { return math::log(x) + own.exp(x); }\n"
-                         "std::unordered_map<int, int> index;  // tidy: lookup-only\n",
-    "scenarios/catalogue/gpus.yaml": "# GPUs\ngpu-a:\n  source: \"data sheet of 2024\"\n  link:\n"
-                                     "    source: measured in May\n    bandwidth: 1 GB/s\n",
-    "docs/scenario.md": "as printed\n",
-}
-
-LONG_FUNCTION = "namespace a {\nint f(int x) {\n" + "  ++x;\n" * 70 + "  return x;\n}\n}\n"
-
-# (file to add or replace, its text, what the fault's line must contain)
-PLANTED = [
-    ("env/base/up.cpp", '#include "policies/policy.h"\n', "env/base must not include"),
-    ("env/workload/up.cpp", '#include "env/hardware/hardware.h"\n', "must not include"),
-    ("policies/up.cpp", '#include "env/rl/environment.h"\n', "must not include"),
-    ("env/node/near.cpp", '#include "near.h"\n', "does not start at the repository's root"),
-    ("env/garage/new.cpp", '#include "env/base/units.h"\n', "room env/garage is unknown"),
-    ("env/workload/read.cpp", "#include <yaml-cpp/yaml.h>\n", "may include yaml-cpp"),
-    ("tools/dump.cpp", "#include <hdf5.h>\n", "may include HDF5"),
-    ("agents/net.cpp", "#include <torch/torch.h>\n", "may include LibTorch"),
-    ("env/base/a.cpp", "std::normal_distribution<double> d;\n", "normal_distribution"),
-    ("agents/a.cpp", "std::random_device device;\n", "random_device"),
-    ("results/a.cpp", "int x = rand();\n", "rand("),
-    ("agents/b.cpp", "std::shuffle(a, b, c);\n", "std::shuffle"),
-    ("env/base/b.cpp", "std::hash<int> h;\n", "std::hash"),
-    ("env/node/a.cpp", "double x = std::exp(1.0);\n", "std::exp"),
-    ("policies/a.cpp", "double x = pow(2.0, 3.0);\n", "pow("),
-    ("env/view/a.cpp", "auto t = std::chrono::steady_clock::now();\n", "steady_clock"),
-    ("agents/c.cpp", "auto t = time(nullptr);\n", "time(nullptr)"),
-    ("tests/unit/a_test.cpp", "using namespace std;\n", "using namespace"),
-    ("tools/b.cpp", "std::unordered_set<int> s;\n", "unordered container"),
-    ("docs/a.md", "TO" "DO: write\n", "finish it"),
-    ("env/base/c.cpp", "// FIX" "ME\n", "finish it"),
-    ("env/base/d.cpp", "//" + "x" * 99 + "\n", "101 columns"),
-    ("env/base/e.h", "// no guard\n", "without #pragma once"),
-    ("env/base/f.cpp", LONG_FUNCTION, "env/base/f.cpp:2: function of 73 lines"),
-    ("env/base/g.h", "#pragma once\n", "nobody includes"),
-    ("scenarios/catalogue/gpus.yaml", "gpu-a:\n  memory: 1 GiB\n", "gpu-a has no source"),
-    ("scenarios/catalogue/models.yaml",
-     "m:\n  source: the model's card\n  fp8:\n    flops: 1\n", "fp8 has no source"),
-    ("env/base/h.cpp", "int x;\n", "no target compiles"),
-    ("docs/scenario.md", "out of date\n", "stale"),
-]
-
-
-def faults_of(files):
-    """Faults of a tree with these files, of which all but env/base/h.cpp have a target."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-        for name, text in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text, encoding="utf-8")
-        (root / "build").mkdir()
-        commands = root / "build" / "compile_commands.json"
-        commands.write_text(json.dumps([{"directory": folder, "file": name} for name in files
-                                        if name.endswith(".cpp") and name != "env/base/h.cpp"]))
-        program = root / "build" / "yardmaster"
-        program.write_text("#!/bin/sh\necho as printed\n")
-        program.chmod(0o755)
-        return run_checks(root, commands, str(program))
-
-
-def self_test():
-    """Exit code of the self-test: every planted fault must be found, the clean tree has none."""
-    failures = [f"fault in the clean tree: {fault}" for fault in faults_of(CLEAN)]
-    for name, text, expected in PLANTED:
-        faults = faults_of({**CLEAN, name: text})
-        if not any(fault.startswith(name) and expected in fault for fault in faults):
-            failures.append(f"{name}: planted `{expected}`, found {faults}")
-    print("\n".join(failures) or f"tidy finds all of {len(PLANTED)} planted faults")
-    return 1 if failures else 0
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--self-test", action="store_true")
     parser.add_argument("--compile-commands", metavar="FILE")
     parser.add_argument("--command", metavar="PATH")
     arguments = parser.parse_args()
-    if arguments.self_test:
-        return self_test()
     root = pathlib.Path(__file__).resolve().parent.parent.parent
+    for warning in run_checks(root, checks=WARNINGS):
+        print(f"warning: {warning}")
     faults = run_checks(root, arguments.compile_commands, arguments.command)
     print("\n".join(faults) or "tidy: no faults")
     return 1 if faults else 0
