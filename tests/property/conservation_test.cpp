@@ -1,4 +1,4 @@
-// Nothing is lost and nothing is made: tasks, tokens, time, seats and memory.
+// Tasks, tokens, time, seats and memory are neither lost nor created.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -51,7 +51,7 @@ TEST(Conservation, TasksTimeSeatsAndMemoryAddUpInRandomScenariosUnderEveryAction
   EXPECT_GT(preempted, 100U);
 }
 
-/// A fleet without mishaps: everything that is asked for is computed once.
+/// A fleet without failures: every token is computed once.
 Scenario calm_scenario(double rate_per_s) {
   return make_scenario(
       {formula_kind(3), formula_kind(2, 4000, 1.0)},
@@ -76,6 +76,8 @@ Drained run_drained(const Scenario& scenario, Seed seed) {
     run.total.context_tokens += c.context_tokens;
     run.total.chunk_pairs += c.chunk_pairs;
     run.total.preemptions += c.preemptions;
+    run.total.steps += c.steps;
+    run.total.kv_token_ps += c.kv_token_ps;
   }
   run.unfinished_s = world.cost().unfinished_task_s;
   for (const TaskRow& row : run.audit.rows) {
@@ -84,7 +86,7 @@ Drained run_drained(const Scenario& scenario, Seed seed) {
   return run;
 }
 
-TEST(Conservation, TokensAndFlopsOfADrainedRunAreThoseThatTheWorkAskedFor) {
+TEST(Conservation, TokensAndFlopsOfADrainedRunEqualThoseOfTheWorkload) {
   const Scenario scenario = calm_scenario(30);
   const Drained run = run_drained(scenario, Seed{5});
   std::int64_t prompt = 0, decoded = 0, pairs = 0, context = 0;
@@ -104,7 +106,22 @@ TEST(Conservation, TokensAndFlopsOfADrainedRunAreThoseThatTheWorkAskedFor) {
   EXPECT_EQ(run.total.context_tokens, context);
 }
 
-TEST(Conservation, TokenAndFlopTotalsOfAReplayEqualTheTraces) {
+// Equal steps, and prompts of one chunk: a step holds the tokens that it reads and computes.
+TEST(Conservation, TokensInMemoryOverTimeOfEqualStepsAreTokensTimesTheStep) {
+  Scenario scenario = calm_scenario(30);
+  for (NodeKind& kind : scenario.kinds) {
+    NodeSettings settings = kind.settings;
+    settings.max_num_batched_tokens = 100'000;
+    kind.settings = affine_kind(1, settings, kMillisecond * 10, {}, {}, {}).settings;
+  }
+  const Drained run = run_drained(scenario, Seed{5});
+  ASSERT_EQ(run.total.preemptions, 0);
+  const auto tokens = static_cast<double>(run.total.prefill_tokens + run.total.context_tokens);
+  const double expected = tokens * static_cast<double>((kMillisecond * 10).ps);
+  EXPECT_NEAR(run.total.kv_token_ps / expected, 1, 1e-9);
+}
+
+TEST(Conservation, TokenAndFlopTotalsOfAReplayEqualThoseOfTheTrace) {
   Scenario scenario = calm_scenario(1);
   Dice dice(11);
   std::int64_t prompt = 0, decoded = 0, pairs = 0, context = 0;
@@ -121,12 +138,12 @@ TEST(Conservation, TokenAndFlopTotalsOfAReplayEqualTheTraces) {
   ASSERT_EQ(run.audit.rows.size(), scenario.workload.trace.size());
   EXPECT_EQ(run.total.prefill_tokens, prompt);
   EXPECT_EQ(run.total.decode_tokens, decoded);
-  // FLOP: a weight twice a token, and twice the (query, key) pairs, which these two count.
+  // FLOPs: 2 per weight and token, plus 2 per (query, key) pair. These two count the pairs.
   EXPECT_EQ(run.total.chunk_pairs, pairs);
   EXPECT_EQ(run.total.context_tokens, context);
 }
 
-TEST(Conservation, SizesOfRowsAreThoseOfTheWorkload) {
+TEST(Conservation, SizesOfRowsEqualThoseOfTheWorkload) {
   const Scenario scenario = calm_scenario(30);
   const Drained run = run_drained(scenario, Seed{6});
   std::map<std::uint32_t, TaskSizes> asked;
@@ -218,7 +235,7 @@ TEST(Belief, NoFirstTokenComesBeforeItsOwnPrefillAndNoTokenFasterThanTheWeightsA
       ASSERT_GE(decode, settings.cost(0).weight_read() * (row.output_tokens - 1));
     }
   }
-  EXPECT_LT(tightest, 1.05) << "the bound is met by nobody: it says nothing";
+  EXPECT_LT(tightest, 1.05) << "no request comes near the bound, so the test proves nothing";
 }
 
 }  // namespace
