@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a bare Debian 12 to results in at most 10 minutes on 2 cores: installs, builds, compares the
-# rules, trains two DQNs and compares them with the rules on seeds that were not used in training.
+# From a bare Debian 12 to the main task in at most 10 minutes on 2 cores: installs, builds,
+# compares the baselines, trains a DQN, and compares all on seeds that training did not use.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,7 +28,7 @@ build/release/yardmaster evaluate "$scenario" --policies "$baselines" --seeds "$
 step "Training a residual DQN on other seeds"
 build/release/yardmaster train "$scenario" -o "$checkpoint" --force
 
-step "Training a plain DQN, which starts from nothing, for comparison"
+step "Training a plain DQN, which starts without a rule, for comparison"
 build/release/yardmaster train "$scenario" --algorithm dqn -o "$plain" --force
 
 step "Rules and DQNs on held-out seeds $held_out"

@@ -1,4 +1,4 @@
-// Ordering acts on the ready queue, so it matters as far as tasks wait there.
+// Ordering acts on the ready queue, so it matters only while tasks wait there.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -46,8 +46,10 @@ double mean_latency(const Scenario& scenario, const char* ordering, std::uint64_
 }
 
 struct Comparison {
-  SampleMean first_come, shortest,
-      difference;  // seconds; difference: first come - shortest, paired
+  // In seconds. The difference is first come - shortest, in pairs.
+  SampleMean first_come;
+  SampleMean shortest;
+  SampleMean difference;
   int same_digests = 0;
 };
 
@@ -70,7 +72,7 @@ Comparison compare(const Scenario& scenario) {
   return out;
 }
 
-/// Requests on a node in the mean, when nobody waits for a place.
+/// Mean number of requests on a node when no task waits for a place.
 double mean_batch(const Scenario& scenario) {
   std::uint64_t digest = 0;
   return mean_latency(scenario, "first_come_first_served", 1, digest) *

@@ -1,8 +1,8 @@
 // Queueing theory: special cases of the node whose distributions are known exactly.
 //
-// The runs are fixed by their seeds, so a test either holds or not; bounds are four standard errors
-// over independent runs (one false alarm in 16,000 if the seeds were drawn anew), and each test
-// also asks that the error itself is small, so that agreement means something.
+// Seeds are fixed, so the result of a test never varies. Bounds are four standard errors over
+// independent runs: one false alarm in 16,000 if seeds were drawn anew. Each test also requires a
+// small standard error, so that agreement is meaningful.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -53,9 +53,9 @@ Scenario one_node(std::int32_t max_num_seqs, Duration step, Duration entry,
   return s;
 }
 
-// F. Pollaczek (1930), A. Khinchine (1932): in M/G/1, first come first served, the mean wait is
-// lambda E[S^2] / (2 (1 - lambda E[S])).
-TEST(Queueing, OneSlotWaitsAsPollaczekAndKhinchineSay) {
+// F. Pollaczek (1930), A. Khinchine (1932): the mean wait in M/G/1, first come first served, is
+//   lambda E[S^2] / (2 (1 - lambda E[S]))
+TEST(Queueing, MeanWaitForOneSlotFollowsPollaczekAndKhinchine) {
   constexpr double kRate = 8;
   const Scenario scenario =
       one_node(1, kMillisecond, {}, lognormal_length(60, 0.8, 2000), kRate, kSecond * 2000);
@@ -69,7 +69,7 @@ TEST(Queueing, OneSlotWaitsAsPollaczekAndKhinchineSay) {
       squares += service * service;
       busy += service;
       tasks += 1;
-      if (row.arrival > Time{kSecond.ps * 100}) {  // an empty start waits less
+      if (row.arrival > Time{kSecond.ps * 100}) {  // the queue starts empty
         wait += (row.first_scheduled - row.arrival).seconds();
         counted += 1;
       }
@@ -87,7 +87,7 @@ TEST(Queueing, OneSlotWaitsAsPollaczekAndKhinchineSay) {
   EXPECT_TRUE(wait.holds(theory, 4));
 }
 
-/// Requests in the system at instants further apart than any of them stays.
+/// Requests in the system at instants that are further apart than any request stays.
 void count_occupancy(const Scenario& scenario, std::uint64_t seed, Duration spacing,
                      std::map<int, int>& seen, std::vector<double>& samples) {
   const std::vector<TaskRow> rows = run_one_node(scenario, seed);
@@ -105,7 +105,7 @@ double poisson_probability(int k, double mean) {
   return std::exp(k * std::log(mean) - mean - std::lgamma(k + 1.0));
 }
 
-/// Pearson's statistic of counts against Poisson(mean), tails pooled, and its degrees of freedom.
+/// Pearson's chi-square of counts against Poisson(mean), tails pooled, and its degrees of freedom.
 std::pair<double, int> chi_square(const std::map<int, int>& seen, double mean, double samples) {
   double statistic = 0, expected = 0, observed = 0, left = 1;
   int cells = 0;
@@ -129,8 +129,8 @@ std::pair<double, int> chi_square(const std::map<int, int>& seen, double mean, d
   return {statistic, cells};  // one cell more, less the total
 }
 
-// A step of constant length serves everybody at once: M/G/infinity, whose occupancy is Poisson for
-// any distribution of lengths. Arrivals wait for the next step: half a step in the mean.
+// A step of constant length serves all requests at once: M/G/infinity, whose occupancy is Poisson
+// for any distribution of lengths. Arrivals wait half a step on average.
 TEST(Queueing, ConstantStepHasPoissonOccupancy) {
   constexpr double kRate = 60, kStep = 0.01;
   const LengthDistribution output{LengthDistribution::Kind::uniform, 0, 0, 10, 90};
@@ -154,10 +154,10 @@ TEST(Queueing, ConstantStepHasPoissonOccupancy) {
   EXPECT_LT(statistic, freedom + 4 * std::sqrt(2.0 * freedom));
 }
 
-// A step proportional to its batch shares the node equally: M/G/1 processor sharing, where a
-// request of length x stays x / (1 - rho) in the mean, whatever the distribution (L. Kleinrock,
-// Queueing Systems II, 1976, 4.4). Sharing is in turns of one token here and newcomers wait for the
-// step under way, so the limit is met to some steps in the thousands that a request takes.
+// A step proportional to its batch shares the node equally: M/G/1 processor sharing. A request of
+// length x stays x / (1 - rho) on average, for any distribution (L. Kleinrock, Queueing Systems II,
+// 1976, 4.4). Here requests take turns of one token and newcomers wait for the current step, so the
+// limit is reached up to a few of the thousands of steps that a request takes.
 TEST(Queueing, StepProportionalToTheBatchSharesTheNodeEqually) {
   constexpr double kRate = 1.6, kEntry = 1e-4, kTurns = 0.005;
   const Scenario scenario = one_node(1024, {}, Duration::from_seconds(kEntry),
@@ -171,7 +171,7 @@ TEST(Queueing, StepProportionalToTheBatchSharesTheNodeEqually) {
       tokens += row.output_tokens;
       tasks += 1;
       const Time late{scenario.duration.ps -
-                      kSecond.ps * 200};  // after the last arrival it gets empty
+                      kSecond.ps * 200};  // the node empties after the last arrival
       const int octave =
           row.output_tokens < 1000 ? -1 : static_cast<int>(std::log2(row.output_tokens / 1000.0));
       if (row.arrival > Time{kSecond.ps * 200} && row.arrival < late && octave >= 0 &&

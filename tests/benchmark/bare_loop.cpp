@@ -18,8 +18,8 @@ namespace {
 constexpr std::int64_t kBlock = 16;
 constexpr std::uint32_t kNone = 0xFFFFFFFFU;
 
-/// A request inside a node. Its context before step s is s + offset tokens, so nothing is written
-/// to it while it decodes.
+/// A request inside a node. Its context before step s is s + offset tokens, so that decoding writes
+/// nothing to it.
 struct Sequence {
   std::int32_t prompt = 0, left = 0;  // tokens to compute when admitted; to sample
   std::int64_t offset = 0, finish_step = 0;
@@ -53,7 +53,7 @@ class Node {
  public:
   explicit Node(const NodeCosts& costs) : costs_(&costs), free_(costs.blocks) {}
 
-  /// Takes a request at `now`; returns when the node's next event is due.
+  /// Accepts a request at `now`; returns when the next event of the node is due.
   Time deliver(std::uint32_t id, Time now) {
     waiting_.push_back(id);
     if (batch_ == 0) {
@@ -66,7 +66,7 @@ class Node {
     return due();
   }
 
-  /// Ends the stretch that is due, and begins the next; returns when that is due.
+  /// Ends the stretch that is due and starts the next; returns when that is due.
   Time turn(std::vector<Sequence>& all, Result& result) {
     ++result.events;
     const Time now = due();
@@ -76,7 +76,7 @@ class Node {
     return batch_ == 0 ? Time::never() : due();
   }
 
-  /// Whether nothing is left and all memory came back.
+  /// Whether no request is left and all memory is free.
   [[nodiscard]] bool empty() const {
     return batch_ == 0 && waiting_.empty() && context_ == 0 && free_ == costs_->blocks;
   }
@@ -86,8 +86,8 @@ class Node {
   static std::size_t phase(std::int64_t offset) {
     return static_cast<std::size_t>(offset & (kBlock - 1));
   }
-  /// Blocks that the step in `ahead` steps needs: a context begins a block when it is a multiple
-  /// of 16.
+  /// Blocks that the step in `ahead` steps needs: a context starts a block when it is a multiple of
+  /// 16.
   [[nodiscard]] std::int64_t crossing(std::int64_t ahead) const {
     return phases_[phase(-(step_ + ahead))];
   }
@@ -127,7 +127,7 @@ class Node {
       const auto [finish_step, id] = ends_.front();
       std::pop_heap(ends_.begin(), ends_.end(), std::greater<>());
       ends_.pop_back();
-      if (all[id].finish_step == finish_step) {  // else it was put off since
+      if (all[id].finish_step == finish_step) {  // else it has been postponed
         remove(all, id);
         ++result.finished;
         result.checksum += static_cast<std::uint64_t>(now.ps);
@@ -148,7 +148,7 @@ class Node {
     out.finish_step = -1;
   }
 
-  /// The newest gives way to the others and computes its tokens again later.
+  /// Preempts the newest request, which computes its tokens again later.
   void preempt(std::vector<Sequence>& all, Result& result) {
     const std::uint32_t id = newest_;
     Sequence& out = all[id];

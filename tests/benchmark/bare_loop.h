@@ -1,6 +1,6 @@
-// A yardstick for speed: closed-form decode and an event queue, nothing else. No dispatcher,
-// network, failures, moments, facts, views or rows; what remains is the least that a simulation of
-// continuous batching has to do for a request, and what `yardmaster run` is measured against.
+// A yardstick for speed: closed-form decode and an event queue, nothing else. There is no
+// dispatcher, network, failure, moment, fact, view or row. What remains is the least work per
+// request of any simulation of continuous batching; `yardmaster run` is compared with it.
 #pragma once
 
 #include <cstdint>
@@ -17,34 +17,34 @@ struct Arrival {
   std::int32_t prompt_tokens = 0, output_tokens = 0;
 };
 
-/// A node: the step's cost is affine in sequences, context tokens and prompt tokens; memory is
-/// blocks of 16 tokens.
+/// A node: the cost of a step is affine in sequences, context tokens and prompt tokens; memory
+/// consists of blocks of 16 tokens.
 struct NodeCosts {
   Duration step, sequence, context_token, prompt_token;
   std::int64_t blocks = 0;
   std::int32_t max_sequences = 0;
 };
 
-/// A node like an H100 with a model of 8e9 parameters; round figures, for speed only.
+/// A node similar to an H100 with a model of 8e9 parameters; round figures, for speed only.
 NodeCosts example_node();
 
-/// What a run did.
+/// Result of a run.
 struct Result {
   std::uint64_t finished = 0, events = 0, preemptions = 0, output_tokens = 0;
   Time end;
   std::uint64_t checksum = 0;  // sum of the times of the ends, in ps
 };
 
-/// Serves all arrivals on `nodes` equal nodes, dealt out in turn, until all have ended.
+/// Serves all arrivals on `nodes` equal nodes by round robin until all have ended.
 /// REQUIRES that every request fits into an empty node.
 Result run(std::span<const Arrival> arrivals, std::uint32_t nodes, const NodeCosts&);
 
-/// `count` arrivals like a conversation's: lognormal lengths (medians 1000 and 130), Poisson, one
-/// second apart on average. Pure in its arguments.
+/// `count` arrivals of conversations: lognormal lengths (medians 1000 and 130), Poisson, one second
+/// apart on average. A pure function of its arguments.
 std::vector<Arrival> conversation(std::uint32_t count, std::uint64_t seed);
 
-/// Scales the times of `arrivals` so that they come at `load` of what `nodes` nodes can serve,
-/// which is found by serving them all at once.
+/// Scales the times of `arrivals` to a load of `load` on `nodes` nodes, whose capacity is found by
+/// serving all arrivals at once.
 void scale_to_load(std::vector<Arrival>& arrivals, double load, std::uint32_t nodes,
                    const NodeCosts&);
 

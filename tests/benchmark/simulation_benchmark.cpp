@@ -1,5 +1,5 @@
-// Speed of the kernel: whole runs under round robin beside the bare loop, and copies of a busy
-// world. The loops that time need a Simulation and nothing else.
+// Speed of the kernel: whole runs under round robin next to the bare loop, and copies of a busy
+// world. The timed loops need only a Simulation.
 #include "env/simulation/simulation.h"
 
 #include <benchmark/benchmark.h>
@@ -44,7 +44,7 @@ Scenario conversations(std::int64_t nodes, double seconds, double load, bool cac
   return scenario_of(nodes, seconds, "{load: " + std::to_string(load) + "}", caching);
 }
 
-/// Round robin: a decision that costs nothing.
+/// Round robin, whose decisions cost nothing.
 Action in_turn(const Decision& decision) {
   const std::size_t nodes = decision.legal.size() - 2;
   for (std::size_t i = 0; i < nodes; ++i) {
@@ -56,10 +56,10 @@ Action in_turn(const Decision& decision) {
   return Action::hold(Time::never());
 }
 
-/// What is done beside the simulation itself.
+/// Work in addition to the simulation itself.
 struct Extras {
   bool views = true;    // the view is read at each decision
-  bool reports = true;  // with the nodes' reports, for which most rules do not ask
+  bool reports = true;  // with reports of nodes, which most rules do not read
   bool rows = false;    // finished tasks go to the metrics
 };
 
@@ -97,7 +97,7 @@ void whole_runs(benchmark::State& state, const Scenario& scenario, Extras extras
 
 // ---- the same requests in both loops -----------------------------------------------------------
 
-/// Conversations at load 0.7 of the bare loop's nodes; 200 a node at least, for it must fill.
+/// Conversations at load 0.7 of the nodes of the bare loop; at least 200 per node, which must fill.
 std::vector<bare::Arrival> requests_for(std::int64_t nodes) {
   const auto count = static_cast<std::uint32_t>(std::max<std::int64_t>(100'000, 200 * nodes));
   std::vector<bare::Arrival> arrivals = bare::conversation(count, 1);
@@ -156,7 +156,7 @@ BENCHMARK_CAPTURE(same_requests, views_and_rows, {.rows = true})
 // ---- generated requests ------------------------------------------------------------------------
 
 constexpr double kRequests = 100'000;     // of a run, about
-constexpr double kRequestsPerNode = 6.2;  // a second at load 0.7, about
+constexpr double kRequestsPerNode = 6.2;  // per second at load 0.7, about
 
 double seconds_for(double nodes, double load) {
   return kRequests / (nodes * kRequestsPerNode * load / 0.7);
@@ -196,7 +196,7 @@ void by_load(benchmark::State& state) {
 }
 BENCHMARK(by_load)->Arg(30)->Arg(70)->Arg(95)->Arg(130)->Unit(benchmark::kMillisecond);
 
-/// Outputs of one length at one batch, about 20: the rate falls as they grow. Work should not.
+/// Outputs of one length at a batch of about 20: the rate falls as they grow; work should not grow.
 void by_output_tokens(benchmark::State& state, Extras extras) {
   const auto tokens = static_cast<double>(state.range(0));
   constexpr double kNodes = 8, kBatch = 20, kSecondsPerToken = 0.0075;
@@ -217,8 +217,8 @@ BENCHMARK_CAPTURE(by_output_tokens, views, {})
     ->Range(16, 4096)
     ->Unit(benchmark::kMillisecond);
 
-/// A world of 16 nodes with about 64 running requests each, and as few waiting as may be. With
-/// caching, after as many requests as fill the caches.
+/// A world of 16 nodes with about 64 running requests each and hardly any waiting; with caching,
+/// after enough requests to fill the caches.
 class BusyWorld {
  public:
   explicit BusyWorld(bool caching)
@@ -239,7 +239,7 @@ class BusyWorld {
   }
 
  private:
-  // A request of some 1,000 tokens has 63 blocks, a node 26,000: it is full after 400.
+  // A request of about 1,000 tokens has 63 blocks, a node 26,000: it is full after 400 requests.
   static constexpr std::uint64_t kInFlight = 16 * 64, kFilling = 16 * 1000;
   static const OrderingPolicy* key() { return find_ordering("first_come_first_served"); }
 
@@ -276,7 +276,7 @@ double heap_bytes() {
   return static_cast<double>(heap.uordblks + heap.hblkhd);
 }
 
-/// What a copy of a world in overload takes from the heap, a request in it.
+/// Heap memory of a copy of an overloaded world, per request in it.
 void memory_of_live_requests(benchmark::State& state) {
   constexpr std::uint64_t kLive = 100'000;
   const Scenario scenario = conversations(8, 7200, 4);

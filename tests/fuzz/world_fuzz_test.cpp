@@ -1,7 +1,6 @@
-// Random scenarios under a dispatcher that does everything, for as long as time allows: every audit
-// holds, and a fork in the middle has the same future. YARDMASTER_FUZZ_SECONDS sets the time
-// (default 5), YARDMASTER_FUZZ_SEED the first seed (default: fixed, so that a normal run is
-// repeatable).
+// Random scenarios under a dispatcher that takes every kind of action, until time is up: every
+// audit holds, and a fork has the same future. YARDMASTER_FUZZ_SECONDS sets the time (default 5),
+// YARDMASTER_FUZZ_SEED the first seed (default: fixed, so that a normal run is repeatable).
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -51,7 +50,7 @@ void fuzz_one(std::uint64_t seed) {
   if (forked) {
     run_chaos(fork, fork_chaos);
     EXPECT_EQ(fork.digest(), world.digest())
-        << "the fork at decision " << fork_at << " went elsewhere";
+        << "the fork at decision " << fork_at << " has another future";
   }
 }
 
@@ -62,12 +61,12 @@ TEST(WorldFuzz, EveryAuditHoldsInRandomScenariosUnderEveryAction) {
   std::uint64_t seed = first;
   while (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() <
          seconds) {
-    ASSERT_NO_THROW(fuzz_one(seed)) << "fails again with YARDMASTER_FUZZ_SEED=" << seed;
-    ASSERT_FALSE(HasFailure()) << "fails again with YARDMASTER_FUZZ_SEED=" << seed;
+    ASSERT_NO_THROW(fuzz_one(seed)) << "repeat with YARDMASTER_FUZZ_SEED=" << seed;
+    ASSERT_FALSE(HasFailure()) << "repeat with YARDMASTER_FUZZ_SEED=" << seed;
     ++seed;
   }
   std::printf("%llu worlds\n", static_cast<unsigned long long>(seed - first));
-  EXPECT_GT(seed - first, 3U) << "too slow to have tried anything";
+  EXPECT_GT(seed - first, 3U) << "too slow to prove anything";
 }
 
 }  // namespace

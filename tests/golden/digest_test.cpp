@@ -1,5 +1,5 @@
-// One number for each shipped scenario, rule and seed: everything that happened in the run. It is
-// the same from every build, so this is also the test that builds agree.
+// One digest per shipped scenario, rule and seed: it covers everything that happened in the run. It
+// is the same in every build, so this also tests that builds agree.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -15,7 +15,7 @@
 namespace yardmaster {
 namespace {
 
-TEST(Golden, DigestsOfTheShippedScenariosAreThoseOnFile) {
+TEST(Golden, DigestsOfTheShippedScenariosEqualTheRecordedOnes) {
   std::string text =
       "# scenario (first 20 s of arrivals), rule, seed, digest; UPDATE_GOLDEN=1 golden_tests "
       "rewrites\n";

@@ -1,5 +1,5 @@
-// The life of a few requests, fact by fact, to be read by people: when a golden digest changes,
-// start here.
+// The life of a few requests, fact by fact, for people to read: start here when a golden digest
+// changes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -84,7 +84,7 @@ NodeSettings tiny_settings(std::int32_t usable_blocks) {
   return settings;
 }
 
-// Six requests, an asynchronous node whose memory is full: chunks, waits and preemptions.
+// Six requests on an asynchronous node whose memory is full: chunks, waits and preemptions.
 TEST(Transcript, OneNodeUnderMemoryPressure) {
   const Scenario scenario = make_scenario(
       {affine_kind(1, tiny_settings(5), kMillisecond * 10, {}, {kMillisecond.ps / 10}, {})},
@@ -93,7 +93,7 @@ TEST(Transcript, OneNodeUnderMemoryPressure) {
   expect_golden("one_node.txt", transcript_of(scenario, Seed{3}));
 }
 
-// Two nodes that fail: tasks are taken over, and the time in vain is called rework.
+// Two nodes that fail: tasks are retried, and the time that was lost is called rework.
 TEST(Transcript, TwoNodesThatFail) {
   NodeKind kind = affine_kind(2, tiny_settings(40), kMillisecond * 10, {}, {}, {});
   kind.failures = {kMillisecond * 1500, kMillisecond * 200};

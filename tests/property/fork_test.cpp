@@ -1,4 +1,4 @@
-// A world is a value: forks live on alone, in any order, on any thread.
+// A world is a value: forks continue independently, in any order, on any thread.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -28,7 +28,7 @@ std::uint64_t finish(World& world) {
   return world.simulation.digest();
 }
 
-/// Forks the world at decision `at` in every way and compares what becomes of each.
+/// Forks the world at decision `at` in every way and compares the futures.
 void check_forks(const Scenario& scenario, std::uint64_t seed, std::uint64_t at, World& used) {
   World original{Simulation(scenario, Seed{seed}, ordering_of(seed)), Chaos{seed}};
   run_chaos(original.simulation, original.chaos, at);
@@ -37,7 +37,7 @@ void check_forks(const Scenario& scenario, std::uint64_t seed, std::uint64_t at,
   const std::uint64_t expected = finish(first);  // the copy first, then the original
   EXPECT_EQ(last.simulation.digest(), before);
   EXPECT_EQ(finish(original), expected);
-  used = last;  // over a world that has lived in another scenario
+  used = last;  // over a world of another scenario
   EXPECT_EQ(finish(last), expected);
   EXPECT_EQ(finish(used), expected);
 }
@@ -85,7 +85,7 @@ TEST(Fork, ReadingViewsAndNodeStatesChangesNothing) {
   }
 }
 
-// advance(until) is what training truncates by: stopping at any instant must not be felt.
+// Training truncates episodes by advance(until): a stop at any instant must change nothing.
 TEST(Fork, StoppingAtRandomInstantsChangesNothing) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     const Scenario scenario = random_scenario(seed);

@@ -1,5 +1,5 @@
-// What the dispatcher hears of prefix caches does not depend on how often anybody looks: over
-// random conversations on nodes that crash, run out of memory, report late and lose reports.
+// What the view shows of prefix caches does not depend on how often it is read: over random
+// conversations on nodes that crash, run out of memory, report late and lose reports.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -58,14 +58,14 @@ Scenario conversations(std::uint64_t seed, const std::string& source) {
   return scenario;
 }
 
-/// Tokens that the view promises for the task on each node.
+/// Tokens that the view expects to hit for the task on each node.
 std::vector<double> promised(Simulation& world, const TaskView& task) {
   std::vector<double> hits(world.view().nodes());
   world.view().prefix_hit_tokens(task, hits);
   return hits;
 }
 
-TEST(PrefixView, ExtraLooksChangeNothing) {
+TEST(PrefixView, ExtraReadsChangeNothing) {
   double promises = 0;
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     const Scenario scenario = conversations(seed, seed % 3 == 0 ? "sent" : "events");
@@ -83,7 +83,7 @@ TEST(PrefixView, ExtraLooksChangeNothing) {
       while (often.advance(nullptr, looked).kind == DecisionKind::end) {
         often.view();
         for (std::uint32_t n = 0; n < scenario.nodes(); ++n) {
-          often.node_state(node_id(n));  // makes its plans as soon as can be
+          often.node_state(node_id(n));  // makes its plans as early as possible
         }
         looked = looked + Duration{dice.between(1, 5'000'000'000)};
       }

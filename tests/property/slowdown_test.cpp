@@ -86,7 +86,7 @@ TEST(Slowdown, IsAtLeastOneWherePrefixesHit) {
           path + ", rate: 2 /s}\n",
       YARDMASTER_SOURCE_DIR "/scenarios/test.yaml");
   std::filesystem::remove(path);
-  scenario.kinds[0].settings.enable_prefix_caching = true;
+  scenario.kinds[0].settings.rules.enable_prefix_caching = true;
   for (const char* policy : {"cache_aware", "round_robin"}) {
     Simulation world(scenario, Seed{1}, find_ordering("first_come_first_served"));
     Slowdowns slowdowns(scenario);

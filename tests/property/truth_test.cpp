@@ -1,5 +1,5 @@
-// No policy reads the truth: what it sees of two worlds that differ only in what has not been
-// revealed is the same, byte for byte.
+// No policy sees hidden state: two worlds that differ only in what has not been revealed look the
+// same to it, byte for byte.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -88,23 +88,23 @@ TEST(Truth, ViewsAndEstimatesOfAnImaginedWorldEqualTheRealOnes) {
     }
     const Decision& decision = world.advance();
     for (std::uint32_t n = 0; n < scenario.nodes(); ++n) {
-      world.node_state(node_id(n));  // imagine() makes all plans up to now, and their facts
+      world.node_state(node_id(n));  // imagine() makes all plans up to now, with their facts
     }
     Simulation imagined = world;
     imagined.imagine(Seed{seed + 1000});
     ASSERT_EQ(visible_bytes(world, decision), visible_bytes(imagined, imagined.advance()))
         << "scenario seed " << seed << " decision " << stop;
-    ASSERT_EQ(world.digest(), imagined.digest()) << "imagining has changed what has happened";
+    ASSERT_EQ(world.digest(), imagined.digest()) << "imagine() changed the past";
     ++compared;
     Chaos chaos_too = chaos;
     run_chaos(world, chaos);
     run_chaos(imagined, chaos_too);
     different += world.digest() != imagined.digest() ? 1 : 0;
   }
-  EXPECT_GT(different, 150) << "the worlds hardly differ: the comparison says nothing";
+  EXPECT_GT(different, 150) << "the worlds hardly differ, so the comparison proves nothing";
 }
 
-/// What the dispatcher itself has seen pass by.
+/// Facts that the dispatcher itself observes.
 struct Seen final : Observer {
   struct Event {
     Fact fact;
@@ -123,8 +123,8 @@ struct Seen final : Observer {
   [[nodiscard]] bool wants_facts() const override { return true; }
 };
 
-/// Two worlds side by side under the same rule, for as long as they look alike from outside.
-/// Returns the decisions compared; `parted`: something visible came to differ.
+/// Runs two worlds side by side under one rule for as long as they look alike to the dispatcher.
+/// Returns the number of compared decisions. `parted`: something visible differed in the end.
 int compare_while_alike(const Scenario& a, const Scenario& b, std::uint64_t seed, bool& parted) {
   Simulation one(a, Seed{seed}, find_ordering("first_come_first_served"));
   Simulation two(b, Seed{seed}, find_ordering("first_come_first_served"));
@@ -148,8 +148,8 @@ int compare_while_alike(const Scenario& a, const Scenario& b, std::uint64_t seed
   }
 }
 
-// Reports are so rare here that none is read: what is left of the view is the dispatcher's own
-// ledger, health as detected, and the cost model.
+// Reports are so rare here that none is read. What remains of the view is the dispatcher's own
+// ledger, detected health, and the cost model.
 TEST(Truth, SlowDownsAndFailuresAreSeenOnlyByWhatTheyDelay) {
   int compared = 0, parted_runs = 0;
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
@@ -170,7 +170,7 @@ TEST(Truth, SlowDownsAndFailuresAreSeenOnlyByWhatTheyDelay) {
     ASSERT_FALSE(HasFailure());
   }
   EXPECT_GT(compared, 500);
-  EXPECT_GT(parted_runs, 30) << "the two scenarios never differ: the comparison says nothing";
+  EXPECT_GT(parted_runs, 30) << "the two scenarios never differ, so the comparison proves nothing";
 }
 
 TEST(Imagination, SameSeedGivesTheSameFutureAndAnotherSeedAnother) {
@@ -198,7 +198,7 @@ TEST(Imagination, SameSeedGivesTheSameFutureAndAnotherSeedAnother) {
   EXPECT_GT(distinct, 50);
 }
 
-/// First tokens and ends by task, for what was revealed.
+/// All facts and rows.
 struct Revealed final : Observer {
   std::vector<Seen::Event> events;
   std::vector<TaskRow> rows;

@@ -1,4 +1,4 @@
-// What a request costs to simulate does not grow with its tokens.
+// The cost of simulating a request does not grow with its tokens.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -11,7 +11,8 @@
 namespace yardmaster {
 namespace {
 
-/// Events a request of outputs of one length, at a batch of about 20 on each of eight nodes.
+/// Events per request when all outputs have one length, at a batch of about 20 on each of eight
+/// nodes.
 double events_per_request(int output_tokens) {
   constexpr double kNodes = 8, kBatch = 20, kSecondsPerToken = 0.0075, kRequests = 5'000;
   const double rate = kNodes * kBatch / (output_tokens * kSecondsPerToken);
@@ -31,7 +32,7 @@ double events_per_request(int output_tokens) {
   return static_cast<double>(counts.events) / static_cast<double>(counts.finished);
 }
 
-TEST(Work, EventsARequestAreTheSameWithin20PercentFrom64To4096OutputTokens) {
+TEST(Work, EventsPerRequestAreEqualWithin20PercentFrom64To4096OutputTokens) {
   const double few = events_per_request(64);
   for (const int tokens : {256, 1024, 4096}) {
     const double many = events_per_request(tokens);

@@ -53,7 +53,7 @@ void BlockPool::take(std::size_t holder, std::int32_t blocks) {
   }
 }
 
-// Only now does the block lose its hash.
+// The block loses its hash here, not when it is freed.
 std::size_t BlockPool::take_front() {
   check(!queue_.empty(), "a block is taken that is not free");
   const std::size_t b = queue_.front();
@@ -80,7 +80,7 @@ void BlockPool::publish(std::size_t holder, std::int32_t up_to) {
 
 void BlockPool::release(std::size_t holder) {
   std::vector<std::size_t>& held = holders_[holder].blocks;
-  auto front = queue_.begin();  // of those that are put to the front the last comes first
+  auto front = queue_.begin();  // of the blocks put to the front, the last comes first
   for (auto block = held.rbegin(); block != held.rend(); ++block) {
     if (--blocks_[*block].references > 0) {
       continue;

@@ -1,5 +1,5 @@
-// The KV memory of a node block by block, with hashes and a free queue, as literally as vLLM's
-// rules can be written down: what env/node/prefix_cache.h is held against.
+// The KV memory of a node block by block, with hashes and a free queue: vLLM's rules written down
+// literally. env/node/prefix_cache.h is compared with it.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace yardmaster::reference {
 
-/// Names the tokens of a block and all before it: equal if and only if those are equal.
+/// Names a block's tokens and all tokens before it: equal if and only if those are equal.
 using BlockHash = std::uint64_t;
 
 /// The block pool. A holder is an index, given by admit().
@@ -23,7 +23,7 @@ class BlockPool {
   [[nodiscard]] std::int32_t free_blocks() const {
     return static_cast<std::int32_t>(queue_.size());
   }
-  /// Walks `hashes` from the root to the first that nobody has, at most `limit`.
+  /// Walks `hashes` from the root to the first that no block has, at most `limit` of them.
   [[nodiscard]] PrefixHit lookup(std::span<const BlockHash> hashes, std::int32_t limit) const;
   /// A new holder of the first `hit_blocks` blocks of a lookup.
   std::size_t admit(std::span<const BlockHash> hashes, std::int32_t hit_blocks);

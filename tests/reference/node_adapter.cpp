@@ -101,7 +101,7 @@ void FastNode::run_events(Time t, bool inclusive_outputs) {
   }
 }
 
-// Any instant after the last event and before the next one will do.
+// At any instant after the last event and before the next one.
 void FastNode::cut(Time before) {
   const std::int64_t from = now_.ps + 1;
   if (from >= before.ps) {
@@ -193,7 +193,7 @@ void FastNode::take_record(TaskSlot slot, End end, Time when) {
   if (driving_.reuse_slots) {
     free_slots_.push_back(slot);
     tables_.requests[index(slot)] = Request{};
-    tables_.requests[index(slot)].spec.address.workflow = 0xFFFFFFFFU;  // a use after its end shows
+    tables_.requests[index(slot)].spec.address.workflow = 0xFFFFFFFFU;  // shows a use after its end
   }
 }
 

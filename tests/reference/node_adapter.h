@@ -1,5 +1,5 @@
-// Drives env/node's Node by the scripts of SlowNode, as the simulation would or worse, and collects
-// the same facts.
+// Drives env/node's Node by the scripts of SlowNode, as the simulation does or less regularly, and
+// collects the same facts.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace yardmaster::reference {
 
-/// How the node is caught up between external events. Nothing of it may change a fact.
+/// How the node is caught up between external events. None of this may change a fact.
 struct Driving {
   bool eager =
       true;  // at every next_output and next_plan, as the simulation does; else only at events
@@ -25,13 +25,13 @@ struct Driving {
   bool recorded = false;  // with a recorder, for which the node ends a segment at every change
 };
 
-/// What the requests of a script share.
+/// The shared prefixes of the requests of a script.
 PromptPaths paths_of(const std::vector<ScriptEvent>& script);
 
 /// The fast node behind the interface of SlowNode.
 class FastNode : private FactSink {
  public:
-  /// `paths`: what the script's requests share, by id.
+  /// `paths`: shared prefixes of the script's requests, by id.
   FastNode(const NodeSettings& settings, Driving driving, PromptPaths paths = {})
       : settings_(settings),
         paths_(std::move(paths)),
@@ -43,7 +43,7 @@ class FastNode : private FactSink {
   FastNode(const FastNode&) = delete;
   FastNode& operator=(const FastNode&) = delete;
 
-  /// Runs to the event's instant and lets it happen.
+  /// Runs to the event's instant and applies the event.
   void apply(const ScriptEvent& event);
   /// Runs until nothing more happens.
   void drain();
@@ -52,7 +52,7 @@ class FastNode : private FactSink {
   [[nodiscard]] const std::map<RequestId, Request>& records() const { return records_; }
   [[nodiscard]] Duration response_latency() const { return settings_.rules.response_latency; }
   [[nodiscard]] const NodeCounters& counters() const { return node_.counters; }
-  /// What a report taken at `at`, not before the present, shows.
+  /// Contents of a report taken at `at`, not before the present.
   [[nodiscard]] NodeLoad load(Time at) {
     run_until(at);
     return ref().load(at);

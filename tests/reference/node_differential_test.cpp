@@ -1,5 +1,5 @@
-// The fast node against the slow one: every integer of every request, over thousands of random
-// nodes, loads, memory pressures, crashes, cancellations and changes of speed.
+// Compares the fast node with the slow one: every integer of every request, over thousands of
+// random nodes, loads, memory pressures, crashes, cancellations and changes of speed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -30,7 +30,7 @@ std::string show(const RequestFacts& f) {
   return out.str();
 }
 
-/// What both nodes can tell.
+/// Compares the facts that both nodes report.
 bool same(const RequestFacts& a, const RequestFacts& b) {
   return a.end == b.end && a.ended == b.ended && a.first_scheduled == b.first_scheduled &&
          a.first_token == b.first_token && a.preempted == b.preempted;
@@ -44,7 +44,7 @@ FastNode& run(FastNode& node, const std::vector<ScriptEvent>& script) {
   return node;
 }
 
-/// Empty when both agree, else the first request that they disagree on.
+/// Empty when both agree, else the first request on which they differ.
 std::string difference(const SlowNode& slow, const FastNode& fast) {
   if (slow.facts().size() != fast.facts().size()) {
     return "different numbers of requests";
@@ -59,7 +59,7 @@ std::string difference(const SlowNode& slow, const FastNode& fast) {
   return "";
 }
 
-/// Counters of the fast node against the steps that the slow one has made.
+/// Compares counters of the fast node with the steps of the slow one.
 std::string counter_difference(const SlowNode& slow, const FastNode& fast) {
   const NodeCounters& got = fast.counters();
   std::ostringstream out;
@@ -108,7 +108,7 @@ std::string counter_difference(const SlowNode& slow, const FastNode& fast) {
   return out.str();
 }
 
-/// Moments of the requests that finished, and that they sum to their latency.
+/// Compares moments of finished requests, which must sum to their latency.
 std::string moment_difference(const SlowNode& slow, const FastNode& fast) {
   for (const auto& [id, want] : slow.facts()) {
     if (want.end != End::finished) {
@@ -132,7 +132,7 @@ std::string moment_difference(const SlowNode& slow, const FastNode& fast) {
   return "";
 }
 
-/// Removes events one by one as long as the two still disagree: a case to look at.
+/// Removes events while the two still differ, which leaves a small case to debug.
 Trial shrink(Trial trial, Driving driving) {
   for (bool smaller = true; smaller;) {
     smaller = false;
@@ -163,7 +163,7 @@ std::string smallest_case(const Trial& trial, Driving driving) {
          difference(run_script(small.settings, small.script), run(fast, small.script));
 }
 
-/// How a seed's trial is driven.
+/// How the trial of a seed is driven.
 Driving driving_of(std::uint64_t seed) {
   Driving driving;
   driving.seed = seed;
@@ -185,7 +185,7 @@ void expect_equal_nodes(std::uint64_t first, std::uint64_t last, bool mishaps) {
     const bool crashed = std::any_of(trial.script.begin(), trial.script.end(), [](const auto& e) {
       return e.kind == ScriptEvent::Kind::crash;
     });
-    if (!crashed) {  // of the step that a crash voids the fast node has counted the work already
+    if (!crashed) {  // the fast node has already counted the work of a step that a crash voids
       ASSERT_EQ(counter_difference(slow, fast), "") << describe(trial);
     }
     ASSERT_EQ(moment_difference(slow, fast), "") << describe(trial);
@@ -196,7 +196,7 @@ void expect_equal_nodes(std::uint64_t first, std::uint64_t last, bool mishaps) {
     }
   }
   std::printf("%d requests preempted, %d cancelled, %d failed\n", preempted, cancelled, failed);
-  EXPECT_GT(preempted, 200);  // or the trials are too tame to say anything
+  EXPECT_GT(preempted, 200);  // else the trials prove nothing about preemption
   if (mishaps) {
     EXPECT_GT(cancelled, 200);
     EXPECT_GT(failed, 200);
@@ -218,6 +218,7 @@ std::string show(const NodeLoad& load) {
   return out.str();
 }
 
+<<<<<<< HEAD
 std::string show(const NodeCounters& c) {
   std::ostringstream out;
   out << "steps " << c.steps << " prefill " << c.prefill_tokens << " decode " << c.decode_tokens
@@ -255,6 +256,10 @@ TEST(NodeDifferential, CountersAsOfAnInstantDoNotDependOnSegmentsNorOnWhenTheNod
 
 // A report shows the node as it is, however far its lazy plans have got, and wherever its segments
 // end: those of the busy one, with a recorder, end at every change.
+=======
+// A report shows the present state of a node, however far its lazy plans have advanced and wherever
+// its segments end: with a recorder they end at every change.
+>>>>>>> b0483fd (Prose of tests and tools/validation: plain English, names of tests state facts)
 TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUpNorOnItsSegments) {
   constexpr std::int64_t kProbes = 12;  // between two events
   for (std::uint64_t seed = 200'001; seed < 202'001; ++seed) {

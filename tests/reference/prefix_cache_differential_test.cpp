@@ -1,7 +1,7 @@
-// The prefix cache against the block pool: hits, blocks left, the whole free queue and the events,
-// over random operations on tiny memories, where texts branch, copies arise and every rule of order
-// shows. YARDMASTER_CACHE_CASES sets how many cases (default 3,000), YARDMASTER_CACHE_SEED the
-// first.
+// Compares the prefix cache with the block pool: hits, free blocks, the whole free queue and the
+// events, over random operations on tiny memories, where texts branch, copies arise and every rule
+// of order matters. YARDMASTER_CACHE_CASES sets the number of cases (default 3,000),
+// YARDMASTER_CACHE_SEED the first.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -21,11 +21,11 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-/// Texts that branch: a prompt walks a random tree, then goes on with blocks of its own.
+/// Texts that branch: a prompt walks a random tree, then continues with blocks of its own.
 struct Texts {
   std::vector<std::vector<BlockHash>> hashes;  // [request]
   PromptPaths paths;
-  std::map<std::pair<RunId, std::int32_t>, BlockHash> names;  // what stands at a depth of a run
+  std::map<std::pair<RunId, std::int32_t>, BlockHash> names;  // the text at a depth of a run
 
   explicit Texts(Dice& dice) {
     const std::int64_t requests = dice.between(2, 10), children = dice.between(1, 3),
@@ -73,8 +73,8 @@ struct Texts {
   }
 };
 
-/// One case: a pool, a cache that does everything at once, and one that does takes and publications
-/// late, as a node in the middle of a decode segment does.
+/// One case: a pool, a cache that takes and publishes at once, and one that does so late, as a node
+/// within a decode segment does.
 class Trial {
  public:
   explicit Trial(std::uint64_t seed)
@@ -86,7 +86,7 @@ class Trial {
         cache_(blocks_, freed_, true),
         late_(blocks_, freed_) {}
 
-  /// Empty if all agree, else what does not.
+  /// Empty if all agree, else the difference.
   std::string run() {
     const std::int64_t operations = dice_.between(10, 120);
     for (std::int64_t i = 0; i < operations && difference_.str().empty(); ++i) {
@@ -138,7 +138,7 @@ class Trial {
   void admit(std::size_t request) {
     for (const Running& r : running_) {
       if (r.request == request) {
-        return;  // its own run is its own
+        return;  // its own run is not shared
       }
     }
     catch_up();
@@ -157,7 +157,7 @@ class Trial {
     grow(running_.back(), more);
   }
 
-  /// Takes blocks as far as text and memory go, and publishes, mostly everything.
+  /// Takes blocks as far as text and memory reach, and usually publishes all of them.
   void grow(Running& r, std::int32_t blocks) {
     const std::int32_t held = pool_.held(r.in_pool);
     blocks = std::min({blocks, length(r.request) - held, pool_.free_blocks()});
@@ -190,7 +190,7 @@ class Trial {
     running_.clear();
   }
 
-  /// A copy goes on in the place of the original.
+  /// Continues with a copy in place of the original.
   void copy() {
     spare_ = cache_;
     std::swap(spare_, cache_);
@@ -202,7 +202,7 @@ class Trial {
     late_.publish(r.in_late, texts_.path(r.request), r.late_publish);
   }
   void catch_up() {
-    for (std::size_t i = running_.size(); i-- > 0;) {  // an order that is not the one of the others
+    for (std::size_t i = running_.size(); i-- > 0;) {  // in another order than the other cache
       catch_up(running_[i]);
     }
   }

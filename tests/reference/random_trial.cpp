@@ -9,8 +9,8 @@
 namespace yardmaster::reference {
 namespace {
 
-/// Costs that collide on a coarse grid of time, are odd enough never to, or come from the formula
-/// or tables.
+/// Costs on a coarse grid of time, where events coincide; costs so odd that none do; or costs by
+/// formula or tables.
 StepCost random_cost(Dice& dice, const NodeSettings& n) {
   const StepLimits limits{n.rules.max_num_seqs, n.rules.max_num_batched_tokens};
   if (dice.one_in(4)) {
@@ -21,7 +21,7 @@ StepCost random_cost(Dice& dice, const NodeSettings& n) {
                : StepCost(specimens::profile(), specimens::gpu(), specimens::model(),
                           specimens::engine(), limits, slow);
   }
-  if (dice.one_in(3)) {  // a grid: many things in the same instant
+  if (dice.one_in(3)) {  // a grid: many events in the same instant
     return StepCost::affine({1000 * dice.between(1, 3)}, {0}, {0}, {0}, limits);
   }
   const auto odd = [&](std::int64_t scale) {
@@ -31,7 +31,7 @@ StepCost random_cost(Dice& dice, const NodeSettings& n) {
                           limits);
 }
 
-/// What is not the default of an engine, each now and then.
+/// Settings that are not an engine's default, each in some trials.
 void random_rules(Dice& dice, NodeSettings& n) {
   n.rules.policy = dice.one_in(3) ? QueuePolicy::priority : QueuePolicy::fcfs;
   n.rules.long_prefill_token_threshold = dice.one_in(3) ? dice.pick({1, 5, 16, 40, 100}) : 0;
@@ -63,7 +63,7 @@ NodeSettings random_settings(Dice& dice) {
   return n;
 }
 
-/// A length in [1, most]: anything, small, large, or about a border of blocks.
+/// A length in [1, most]: any, small, large, or near a block boundary.
 std::int32_t random_length(Dice& dice, std::int32_t most) {
   switch (dice.between(0, 3)) {
     case 0:
@@ -89,8 +89,8 @@ ScriptEvent random_delivery(Dice& dice, const NodeSettings& n, bool decodes_only
   return event;
 }
 
-/// Gives the new request the blocks of an earlier one as far as they reach, then its own; 0: none.
-/// So conversations, copies in lockstep and branches come about.
+/// Gives the new request the blocks of an earlier one as far as they reach, then new ones. This
+/// yields conversations, copies in lockstep and branches.
 void share_blocks(Dice& dice, std::vector<std::vector<BlockHash>>& texts, BlockHash& next,
                   ScriptEvent& event) {
   const auto blocks =

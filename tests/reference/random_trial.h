@@ -1,6 +1,5 @@
-// Random nodes, loads and mishaps: the swarm that both nodes meet. Each trial switches features on
-// and off by itself (Groce et al., Swarm Testing, ISSTA 2012), so rare combinations are not washed
-// out.
+// Random nodes, loads and failures for both nodes. Each trial switches features on and off
+// independently (Groce et al., Swarm Testing, ISSTA 2012), so that rare combinations occur.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +10,7 @@
 
 namespace yardmaster::reference {
 
-/// A node and what happens to it.
+/// A node, and the events that happen to it.
 struct Trial {
   std::uint64_t seed = 0;
   NodeSettings settings;

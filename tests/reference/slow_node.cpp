@@ -99,7 +99,7 @@ void SlowNode::book(RequestId id, Moment moment, Time until) {
   live.mark = until;
 }
 
-// Its wait counts as waiting for steps in flight if no schedule() call has passed it by.
+// The wait is for steps in flight if no schedule() call has passed the request over.
 void SlowNode::book_admission(RequestId id, const Step& step) {
   const bool passed_by = live_[id].arrived <= last_plan_;
   book(id, passed_by ? Moment::queued : Moment::step_in_flight, step.planned);
@@ -418,14 +418,14 @@ void SlowNode::cancel(RequestId id, Time when) {
     end(id, End::cancelled, when);
     forget_unseen(id, when);
     if (in_flight_.empty()) {
-      plan_due_ = when;  // it may have held up those behind it
+      plan_due_ = when;  // it may have blocked those behind it
     }
   } else {
     live_[id].cancel_asked = true;
   }
 }
 
-// A first token whose answer is still on its way: nobody has seen it yet, and nobody will.
+// A first token that is still on its way has not been seen, and never will be.
 void SlowNode::forget_unseen(RequestId id, Time when) {
   if (facts_[id].first_token + settings_.rules.response_latency > when) {
     facts_[id].first_token = Time::never();

@@ -18,17 +18,18 @@
 
 namespace yardmaster::reference {
 
-/// Name of a request in a script; never used twice.
+/// Identifies a request in a script; never used twice.
 using RequestId = std::uint32_t;
 
 /// Something that happens to a node from outside.
 struct ScriptEvent {
   enum class Kind : std::uint8_t {
+    /// Deliveries under way are lost too.
     crash,
     deliver,
     cancel,
     cost_level
-  };  // crash: loses letters too
+  };
   Kind kind = Kind::deliver;
   Time at;                         // when it is done; for a delivery, when it is sent
   Time arrives{};                  // deliver: at the node, not before `at`
@@ -44,47 +45,65 @@ struct ScriptEvent {
 /// How a request ended, as far as the node knows.
 enum class End : std::uint8_t { unfinished, finished, cancelled, failed };
 
-/// Everything that is known of a request afterwards; never() where it did not happen.
+/// What is known of a request afterwards; never() where something did not happen.
 struct RequestFacts {
-  Time first_scheduled = Time::never();  // the schedule() call, not the step's start
+  /// The schedule() call, not the start of the step.
+  Time first_scheduled = Time::never();
   Time first_token = Time::never();
-  Time last_token = Time::never();  // the newest one, for a request that did not finish
-  std::vector<Time> preempted;      // the schedule() calls
+  /// The newest one if the request did not finish.
+  Time last_token = Time::never();
+  /// The schedule() calls that preempted it.
+  std::vector<Time> preempted;
   std::int32_t produced = 0;
-  std::int32_t cached_tokens = 0;  // hits of the first admission
+  /// Hits of the first admission.
+  std::int32_t cached_tokens = 0;
   End end = End::unfinished;
-  Time ended = Time::never();  // for a cancelled one: when it took effect
-  Moments moments{};           // from its arrival to its last token's step; no network
+  /// Of a cancelled request: when the cancellation took effect.
+  Time ended = Time::never();
+  /// From arrival to the step of the last token; no network.
+  Moments moments{};
 };
 
 /// One entry of a step.
 struct Entry {
   RequestId id = 0;
-  std::int32_t tokens = 0, before = 0;  // computed in this step; computed before it
-  bool chunk = false;                   // still computing what it had when it was admitted
+  /// Computed in this step.
+  std::int32_t tokens = 0;
+  /// Computed before it.
+  std::int32_t before = 0;
+  /// It computes tokens that the request had when it was admitted.
+  bool chunk = false;
   bool samples = false;
-  std::int32_t epoch = 0;    // preemptions of the request when this was planned
-  std::int32_t blocks = 0;   // taken for it
-  bool past_prompt = false;  // computed before >= prompt
+  /// Preemptions of the request when this was planned.
+  std::int32_t epoch = 0;
+  /// Blocks taken for it.
+  std::int32_t blocks = 0;
+  /// before >= prompt tokens
+  bool past_prompt = false;
 };
 
 /// One schedule() call that planned or preempted something.
 struct Step {
-  Time planned, start;
+  Time planned;
+  Time start;
   Duration lasts;
   std::vector<Entry> entries;
-  std::vector<RequestId> admitted, preempted;
-  std::map<RequestId, std::int32_t> hits;  // tokens, of admissions that found some
-  std::int32_t free_blocks = 0;            // right after schedule()
+  std::vector<RequestId> admitted;
+  std::vector<RequestId> preempted;
+  /// Tokens, of admissions that hit any.
+  std::map<RequestId, std::int32_t> hits;
+  /// Right after schedule().
+  std::int32_t free_blocks = 0;
   std::int32_t level = 0;
-  bool ended = false;  // a crash voids steps under way
+  /// False also for a step that a crash voided.
+  bool ended = false;
 };
 
-/// Time of a step. The default asks StepCost.
+/// Time of a step. The default is that of StepCost.
 using StepTime = std::function<Duration(const NodeSettings&, const Step&)>;
 Duration compiled_step_time(const NodeSettings&, const Step&);
 
-/// The node. Drive it with `apply` in the order of time, then `drain`.
+/// The node. Call `apply` in order of time, then `drain`.
 class SlowNode {
  public:
   explicit SlowNode(const NodeSettings& settings, StepTime step_time = compiled_step_time)
@@ -94,8 +113,8 @@ class SlowNode {
                                          ? FreedBlocks::all_to_back
                                          : FreedBlocks::unhashed_to_front) {}
 
-  /// Runs to the event's instant and lets it happen: after what completes then, before the node
-  /// plans.
+  /// Runs to the event's instant and applies the event: after completions of that instant, before
+  /// the node plans.
   void apply(const ScriptEvent& event);
   /// Runs until nothing more happens.
   void drain() { run_until(Time::never()); }

@@ -1,16 +1,15 @@
-// Q-learning against the optimum. Two nodes serve one task at a time each, at unequal rates; tasks
-// come as a Poisson process and must be sent at once; the cost is the number of tasks there, over
-// time, discounted at a constant rate. As a Markov chain by uniformisation:
-//   state at a decision   (m, n): tasks on the fast and on the slow node when one arrives, 0 ..
-//   kRoom action                send it to the fast (0) or to the slow node (1); a full node
-//   refuses it,
-//                         which costs kRefusal and leaves the state as it is
-//   then                  events come at rate L = arrival + fast + slow; each is the next arrival
-//   with
-//                         probability arrival / L, an end on the fast node with fast / L (nothing
-//                         when it is idle), an end on the slow node with slow / L; each event
-//                         discounts by L / (L + beta), and costs (m + n) / (L + beta) before it
-// Value iteration solves it; the learner of agents/ sees sampled transitions only.
+// Q-learning compared with the optimum. Two nodes serve one task at a time, at unequal rates. Tasks
+// arrive as a Poisson process and must be sent at once. The cost is the number of tasks present,
+// integrated over time and discounted at a constant rate. As a Markov chain by uniformisation:
+//   state    (m, n): tasks on the fast and on the slow node when a task arrives, each 0 .. kRoom
+//   action   send it to the fast (0) or to the slow node (1); a full node refuses it, which costs
+//            kRefusal and leaves the state unchanged
+//   events   come at rate L = arrival + fast + slow:
+//              the next arrival          with probability arrival / L
+//              an end on the fast node   with fast / L (nothing happens when it is idle)
+//              an end on the slow node   with slow / L (likewise)
+//            each costs (m + n) / (L + beta) before it, and discounts by L / (L + beta)
+// Value iteration solves the chain; the learner of agents/ sees sampled transitions only.
 #include "agents/tabular_q.h"
 
 #include <gtest/gtest.h>
@@ -54,7 +53,7 @@ double best(const Values& q, std::size_t state) {
   return *std::max_element(q[state].begin(), q[state].end());
 }
 
-// W(m, n): value between decisions, solved together with Q by iterating both.
+// W(m, n): value between decisions; W and Q are iterated together.
 Values value_iteration() {
   Values q{};
   std::array<double, kStates> between{};
@@ -78,7 +77,7 @@ Values value_iteration() {
   return q;
 }
 
-// Plays the chain from decision to decision and lets the table learn.
+// Samples the chain from decision to decision and updates the table.
 QTable q_learning(int decisions) {
   QTable table(kStates, kActions);
   Place at;
@@ -102,7 +101,7 @@ QTable q_learning(int decisions) {
     }
     table.update(state, action, reward, discount, now.state());
     at = now;
-    if (i % 20 == 19) {  // corners are rare: begin again anywhere
+    if (i % 20 == 19) {  // corners are rare: restart in any state
       at = {luck.below(kSide, 1000), luck.below(kSide, 1001)};
     }
   }
@@ -113,7 +112,7 @@ TEST(TabularQ, ReachesThePolicyThatValueIterationComputes) {
   const Values optimum = value_iteration();
   const QTable learned = q_learning(1'500'000);
   std::size_t fast_first = 0, slow_first = 0;
-  for (std::size_t s = 0; s + 1 < kStates; ++s) {  // in the last one both refuse: no choice
+  for (std::size_t s = 0; s + 1 < kStates; ++s) {  // in the last both refuse
     const std::size_t wanted = optimum[s][0] >= optimum[s][1] ? 0 : 1;
     (wanted == 0 ? fast_first : slow_first) += 1;
     EXPECT_EQ(learned.best(s, kActions), wanted)

@@ -1,5 +1,4 @@
-// What must hold of every run, whatever the scenario and the policy: for property tests and
-// fuzzing.
+// What must hold in every run, for any scenario and policy: for property tests and fuzzing.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +11,7 @@
 
 namespace yardmaster {
 
-/// Keeps every row and every fact, and checks what each must satisfy by itself.
+/// Keeps all rows, counts facts, and checks what each row must satisfy by itself.
 struct Auditor final : Observer {
   std::vector<TaskRow> rows;
   std::map<Fact, std::uint64_t> facts;
@@ -44,7 +43,7 @@ inline std::uint64_t ended(const RunCounts& c) {
   return c.finished + c.rejected_too_long + c.rejected_by_policy + c.cancelled;
 }
 
-/// Checks at a decision: books, seats, memory, window.
+/// Checks at a decision: counts, seats, memory, window.
 inline void check_instant(Simulation& world, Time& last) {
   const Scenario& s = world.scenario();
   ASSERT_GE(world.now(), last) << "time went back";
@@ -56,7 +55,7 @@ inline void check_instant(Simulation& world, Time& last) {
     const NodeSettings& settings = s.kind(node_id(i)).settings;
     const NodeState state = world.node_state(node_id(i));
     ASSERT_GE(state.kv_use, 0);
-    ASSERT_LE(state.kv_use, 1) << "more KV blocks than there are";
+    ASSERT_LE(state.kv_use, 1) << "more KV blocks in use than exist";
     ASSERT_GE(state.running, 0);
     ASSERT_LE(state.running, settings.rules.max_num_seqs);
     ASSERT_GE(view.in_flight[i], 0);
@@ -74,7 +73,7 @@ inline void check_instant(Simulation& world, Time& last) {
   }
 }
 
-/// Checks at the end of a drained run: rows, facts and counts tell the same story.
+/// Checks at the end of a drained run that rows, facts and counts agree.
 inline void check_end(Simulation& world, Auditor& audit) {
   const RunCounts counts = world.counts();
   ASSERT_EQ(world.unfinished(), 0U) << "the run did not drain";

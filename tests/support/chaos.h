@@ -1,5 +1,5 @@
-// A dispatcher that does everything a dispatcher may: sends anywhere, holds, rejects, cancels. What
-// it does depends on the decision alone, so a copied world meets the same.
+// A dispatcher that takes every kind of action: sends anywhere, holds, rejects, cancels. Its
+// actions depend on the decision alone, so a copied world gets the same ones.
 #pragma once
 
 #include <vector>
@@ -16,7 +16,7 @@ struct Chaos {
   bool cancels = true, holds = true;
   std::vector<TaskSlot> sent = {};
 
-  /// Answers the decision, after cancelling some task now and then.
+  /// Answers the decision, and sometimes cancels a task afterwards.
   void answer(Simulation& world, const Decision& decision, Observer* observer = nullptr) {
     Dice dice(mix64(seed) ^ mix64(decision.index));
     const TaskView task = decision.task;
@@ -28,7 +28,7 @@ struct Chaos {
     sent.push_back(task.slot);
     if (cancels && dice.one_in(12)) {
       const auto back = static_cast<std::size_t>(dice.between(1, 20));
-      // The call right after apply: no task is being decided.
+      // Right after apply() no task is being decided.
       if (back <= sent.size()) {
         world.cancel(sent[sent.size() - back], observer);
       }
@@ -74,7 +74,7 @@ inline bool run_chaos(Simulation& world, Chaos& chaos, std::uint64_t stop = ~std
   }
 }
 
-/// Runs a world to its end under a rule of the table.
+/// Runs a world to its end under a dispatch rule.
 inline void run_policy(Simulation& world, const DispatchPolicy& policy, Seed seed,
                        Observer* observer = nullptr) {
   Dispatcher dispatcher(policy, seed);

@@ -1,5 +1,5 @@
-// Integers for random tests, from a generator that the standard fixes: no library distribution, so
-// a seed means the same case everywhere.
+// Integers for random tests. The standard defines the generator, and no library distribution is
+// used, so a seed gives the same case everywhere.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace yardmaster {
 
-/// A value: a copy rolls the same numbers.
+/// A value: a copy gives the same numbers.
 class Dice {
  public:
   explicit Dice(std::uint64_t seed) : engine_(seed) {}
@@ -16,7 +16,7 @@ class Dice {
   std::int64_t between(std::int64_t low, std::int64_t high) {
     return low + static_cast<std::int64_t>(engine_() % static_cast<std::uint64_t>(high - low + 1));
   }
-  /// The same, for counts of tokens.
+  /// The same as a count of tokens.
   std::int32_t tokens(std::int64_t low, std::int64_t high) {
     return static_cast<std::int32_t>(between(low, high));
   }

@@ -18,7 +18,7 @@ namespace yardmaster {
 inline constexpr Duration kMillisecond{1'000'000'000};
 inline constexpr Duration kSecond{kPsPerSecond};
 
-/// `count` nodes of the step-time formula's specimen.
+/// `count` nodes whose steps follow the formula for the specimens.
 inline NodeKind formula_kind(std::int32_t count, std::int32_t usable_blocks = 4000,
                              double slow = 2.0) {
   NodeKind kind;
@@ -40,8 +40,8 @@ inline NodeKind formula_kind(std::int32_t count, std::int32_t usable_blocks = 40
   return kind;
 }
 
-/// `count` nodes whose steps last step + entry * entries + token * tokens + context * context
-/// tokens.
+/// `count` nodes with affine steps:
+///   step + entry * entries + token * tokens + context * context_tokens
 inline NodeKind affine_kind(std::int32_t count, NodeSettings settings, Duration step,
                             Duration entry, Duration token, Duration context) {
   NodeKind kind = formula_kind(count);
@@ -61,7 +61,7 @@ inline LengthDistribution fixed_length(std::int32_t tokens) {
   return {LengthDistribution::Kind::fixed, static_cast<double>(tokens), 0, tokens, tokens};
 }
 
-/// A lognormal length, cut.
+/// A lognormal length, clamped to [1, max].
 inline LengthDistribution lognormal_length(double median, double sigma, std::int32_t max) {
   return {LengthDistribution::Kind::lognormal, median, sigma, 1, max};
 }
@@ -75,7 +75,7 @@ inline Tenant poisson_tenant(LengthDistribution prompt, LengthDistribution outpu
   return tenant;
 }
 
-/// A scenario of these nodes and tenants: reports every 100 ms, half a millisecond each way.
+/// A scenario of these nodes and tenants: reports every 100 ms, network latency 0.5 ms each way.
 inline Scenario make_scenario(std::vector<NodeKind> kinds, std::vector<Tenant> tenants,
                               double rate_per_s, Duration duration) {
   Scenario s;
@@ -103,7 +103,7 @@ inline Scenario make_scenario(std::vector<NodeKind> kinds, std::vector<Tenant> t
   return s;
 }
 
-/// Fills in the capacities, which Estimates read.
+/// Fills in the capacities that Estimates reads.
 inline void add_capacity(Scenario& s) {
   s.capacity_per_s = 0;
   for (NodeKind& kind : s.kinds) {
@@ -112,7 +112,7 @@ inline void add_capacity(Scenario& s) {
   }
 }
 
-/// No time outside of nodes: for theory.
+/// Sets all latencies outside nodes to zero, as queueing theory assumes.
 inline void remove_latencies(Scenario& s) {
   s.network = {};
   for (NodeKind& kind : s.kinds) {
@@ -156,8 +156,8 @@ inline Tenant random_tenant(Dice& dice, std::int32_t longest) {
 
 }  // namespace detail
 
-/// Any scenario: nodes of several kinds, failures, slow-downs, windows, lost reports, several
-/// tenants; each feature is on or off by itself.
+/// A random scenario: nodes of several kinds, failures, slow-downs, windows, lost reports, several
+/// tenants; each feature is switched on or off independently.
 inline Scenario random_scenario(std::uint64_t seed) {
   Dice dice(seed);
   std::vector<NodeKind> kinds;

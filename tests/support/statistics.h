@@ -12,7 +12,7 @@ struct SampleMean {
   double mean = 0, error = 0;
   std::size_t count = 0;
 
-  /// Half the width of the 95 % interval; normal, so for 20 values or more.
+  /// Half the width of the 95 % interval by the normal distribution, so for 20 values or more.
   [[nodiscard]] double half() const { return 1.96 * error; }
   /// Whether `value` lies within `errors` standard errors.
   [[nodiscard]] bool holds(double value, double errors) const {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Speed on one trace: `yardmaster run` against the bare loop (tests/benchmark/bare_loop.h), which
-# does the least that can be done. Prints the best of several runs of each, taken in turn, each in a
-# process of its own, and their ratio.
+# Speed on one trace: `yardmaster run` compared with the bare loop (tests/benchmark/bare_loop.h),
+# which does the least possible work. Prints the best of several alternating runs of each, every run
+# in its own process, and their ratio.
 #
 #   tools/scripts/bench.sh TRACE [RUNS]     TRACE: an Azure CSV, plain or gzipped
 #

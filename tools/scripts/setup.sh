@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs with apt what the build and the checks need and is not there yet. For Debian 12 and its
-# relatives; does nothing, and asks for no rights, where nothing is missing.
+# Installs with apt the packages that the build and the checks need. For Debian 12 and its
+# relatives. Where no package is missing it does nothing and needs no rights.
 set -euo pipefail
 
 packages=(

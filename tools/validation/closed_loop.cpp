@@ -33,7 +33,7 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-/// What `known` says of a cell; else the row is left out.
+/// The entry of `known` for a cell; without one the row is left out.
 const std::string& found(const Names& known, const std::string& column, const std::string& cell) {
   const auto entry = known.find(cell);
   if (entry == known.end()) {
@@ -44,7 +44,7 @@ const std::string& found(const Names& known, const std::string& column, const st
 
 /// `meta-llama/Llama-3.1-8B-Instruct` is llama-3.1-8b.
 std::string base_model(std::string name) {
-  name = lower_case(name.substr(name.find('/') + 1));  // none: from the beginning
+  name = lower_case(name.substr(name.find('/') + 1));  // without a slash the whole name
   const std::string owner = "meta-";
   if (name.starts_with(owner)) {
     name.erase(0, owner.size());
@@ -65,7 +65,7 @@ class Reader {
 
   Table read() {
     if (csv_.size() == 0) {
-      throw BadInput(path_ + ": no run (expected one a row below the header)");
+      throw BadInput(path_ + ": no run (expected one per row below the header)");
     }
     Table table;
     for (std::size_t row = 0; row < csv_.size(); ++row) {
@@ -85,7 +85,7 @@ class Reader {
   }
 
  private:
-  /// The catalogue's name that the caller gave for a cell; null: none.
+  /// The catalogue's name that the caller gave for a cell, or null.
   const std::string* given(const std::string& cell) {
     const auto entry = names_.find(cell);
     if (entry == names_.end()) {
@@ -160,7 +160,7 @@ class Reader {
     run.model = model_of(row, format == "fp8" ? Dtype::fp8 : Dtype::bf16);
     run.engine = engine_of(row);
     if (run.engine.name == "tensorrt-llm-2025-10" && run.model.weights == Dtype::fp8) {
-      // Its kernels, where they are known, and its KV format.
+      // The figures of its own kernels, where they are known, and its KV format.
       const auto* kernels = find_entry(catalogue_.gpus, run.gpu.name + "-trtllm");
       run.gpu = kernels != nullptr ? kernels->spec : run.gpu;
       run.model.name += "-kv8";
@@ -197,7 +197,7 @@ class Reader {
     return value;
   }
 
-  /// Whether the catalogue has what the run needs, and the node room for it.
+  /// Throws LeftOut unless the catalogue has the figures of the run and its requests fit in memory.
   static void check_replayable(const PublishedRun& run) {
     if (run.shortest * run.output_tokens < 2) {
       throw LeftOut{"outputs of one token, which have no TPOT"};
@@ -235,7 +235,7 @@ NodeSettings settings_of(const PublishedRun& run) {
   return settings;
 }
 
-/// A length between `shortest` of nominal and nominal, by the number of the request.
+/// A length between `shortest` * nominal and nominal, drawn by the number of the request.
 std::int32_t length(std::int32_t nominal, double shortest, Purpose purpose, std::uint32_t request) {
   const auto least = static_cast<std::int32_t>(shortest * nominal);
   const Draw draw{Seed{1}, purpose, object_address(0, request)};
@@ -243,7 +243,7 @@ std::int32_t length(std::int32_t nominal, double shortest, Purpose purpose, std:
          static_cast<std::int32_t>(draw.below(static_cast<std::uint32_t>(nominal - least + 1)));
 }
 
-/// Clients around one node. Every request has a slot of its own.
+/// Clients of one node. Every request has its own slot.
 class Loop {
  public:
   Loop(const PublishedRun& run, const NodeSettings& settings)
@@ -330,7 +330,7 @@ void Errors::add(double predicted, double measured) {
 double Errors::mean() const { return yardmaster::mean(sizes_); }
 
 double Errors::quantile(double p) const {
-  std::vector<double> sizes = sizes_;  // that one sorts
+  std::vector<double> sizes = sizes_;  // quantile() reorders its argument
   return yardmaster::quantile(sizes, p);
 }
 

@@ -28,7 +28,7 @@ bool exists(const std::string& path) {
   return std::filesystem::is_regular_file(path, ignored);
 }
 
-/// The text of a file, unpacked when it is compressed.
+/// The text of a file, decompressed where it is compressed.
 std::string contents(const std::string& path) {
   const std::string found = exists(path) ? path : path + ".gz";
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(
@@ -47,7 +47,7 @@ std::string contents(const std::string& path) {
   }
   int fault = Z_OK;
   gzerror(file.get(), &fault);
-  if (fault == Z_BUF_ERROR) {  // no error of gzread's: it gives what there is
+  if (fault == Z_BUF_ERROR) {  // gzread reports no error here, and returns what it has
     throw BadInput(found + ": truncated gzip");
   }
   if (got < 0) {
@@ -56,28 +56,28 @@ std::string contents(const std::string& path) {
   return text;
 }
 
-/// Where the next character that is no space stands, or the line's end.
+/// Position of the next character that is not a space, or the end of the line.
 std::size_t skip_spaces(const std::string& line, std::size_t from) {
   return std::min(line.find_first_not_of(kSpaces, from), line.size());
 }
 
-/// A cell in double quotes from `at` on, which moves behind it; a doubled quote stands for one.
+/// Reads a cell in double quotes at `at` and moves `at` behind it; a doubled quote is one quote.
 std::string quoted_cell(const std::string& line, std::size_t& at, const std::string& where) {
   std::string cell;
   for (++at; at < line.size(); ++at) {
     if (line[at] == '"' && (++at == line.size() || line[at] != '"')) {
       at = skip_spaces(line, at);
       if (at < line.size() && line[at] != ',') {
-        throw BadInput(where + ": text behind a closing quote (expected a comma)");
+        throw BadInput(where + ": text after a closing quote (expected a comma)");
       }
       return cell;
     }
     cell += line[at];
   }
-  throw BadInput(where + ": a quote is not closed on its line");
+  throw BadInput(where + ": an opening quote has no closing quote on its line");
 }
 
-/// A cell without quotes from `at` on, which moves behind it.
+/// Reads a cell without quotes at `at` and moves `at` behind it.
 std::string plain_cell(const std::string& line, std::size_t& at) {
   const std::size_t end = std::min(line.find(',', at), line.size());
   const std::string cell = line.substr(at, end - at);
@@ -85,7 +85,7 @@ std::string plain_cell(const std::string& line, std::size_t& at) {
   return cell.substr(0, cell.find_last_not_of(kSpaces) + 1);
 }
 
-/// The cells of a line, without the spaces around them.
+/// The cells of a line, without surrounding spaces.
 std::vector<std::string> cells_of(const std::string& line, const std::string& where) {
   std::vector<std::string> cells;
   for (std::size_t at = 0;; ++at) {

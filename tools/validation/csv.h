@@ -8,12 +8,11 @@
 namespace yardmaster {
 
 /// A table as text. Cells are looked up by column; faults name file, line and column. Spaces around
-/// cells, empty lines and a byte order mark do not count; a cell in double quotes may hold commas.
+/// cells, empty lines and a byte order mark are ignored; a cell in double quotes may hold commas.
 class CsvTable {
  public:
-  /// Reads a file; `path` without `.gz` finds the compressed one too. Throws BadInput when it
-  /// cannot be read to its end, is empty, names a column twice, or a line has not as many cells as
-  /// the header.
+  /// Reads `path` or `path`.gz. Throws BadInput where the file cannot be read to its end, is empty,
+  /// names a column twice, or has a line whose number of cells differs from that of the header.
   explicit CsvTable(const std::string& path);
 
   [[nodiscard]] std::size_t size() const { return rows_.size(); }

@@ -15,25 +15,25 @@
 namespace yardmaster {
 namespace {
 
-// Replays on a grid of this many steps; a request's times are planes over it. Single replays are
-// not smooth: a small change admits somebody one step later.
+// Replays are made on a grid of this many steps, over which a request's times are fitted by planes.
+// A single replay is not smooth: a small change admits some request one step later.
 constexpr int kStepPlaces = 6, kUncapturedPlaces = 9;
 constexpr double kStepPlace = 100e-6, kUncapturedPlace = 1e-3;
-constexpr int kGrids = 9;             // the first, and those that follow a solution beyond it
-constexpr double kLongestHost = 10;   // seconds; beyond, replays are of no use
-constexpr double kLeastSlope = 1e-9;  // relative error of a grid step: below are roundings
+constexpr int kGrids = 9;             // the first one, and those that follow a solution outside it
+constexpr double kLongestHost = 10;   // seconds; replays beyond this are useless
+constexpr double kLeastSlope = 1e-9;  // relative error per grid step; less is rounding
 constexpr int kReweightings = 20;
 constexpr double kLeastSpread = 1e-4;
-constexpr double kMostSpread = 0.3;  // of errors left by a solution beyond the first grid
-constexpr double kHuber = 1.5;       // spreads beyond which an equation counts less
-constexpr std::size_t kBlock = 20;   // requests resampled together
+constexpr double kMostSpread = 0.3;  // of remaining errors, for a solution outside the first grid
+constexpr double kHuber = 1.5;       // spreads beyond which an equation has less weight
+constexpr std::size_t kBlock = 20;   // consecutive requests that are resampled together
 constexpr std::uint32_t kResamples = 1000;
 
 struct Host {
   double step = 0, uncaptured = 0;
 };
 
-/// A relative error with no host time, and what a second of either number adds to it.
+/// A relative error without host time, and what one second of either number adds to it.
 struct Equation {
   std::size_t request, kind;  // kind 0: TPOT, 1: scheduled to first token
   double error, by_step, by_uncaptured;
@@ -43,7 +43,7 @@ struct Equation {
   }
 };
 
-/// Where replays stand: from here on in both directions.
+/// The lower corner of the grid of replays.
 struct Grid {
   Host low;
 
@@ -60,7 +60,7 @@ struct Grid {
   static constexpr double kReach = kUncapturedPlace * (kUncapturedPlaces - 1) / 2;
 };
 
-/// The grid with this in its middle, but with no place below 0.
+/// The grid around this point, shifted so that no point is below 0.
 Grid around(const Host& host) {
   return {
       {std::max(host.step - Grid::kStepReach, 0.0), std::max(host.uncaptured - Grid::kReach, 0.0)}};
@@ -75,7 +75,7 @@ std::vector<Served> play(const std::vector<Served>& run, const Scenario& scenari
   return replay(run, kind, scenario.network.frontend + scenario.network.latency);
 }
 
-/// The time of one kind of equation; 0 where there is none, as of decoding a single token.
+/// The time in one kind of equation; 0 where there is none, such as decoding of a single token.
 double quantity(const Served& r, std::size_t kind) {
   if (kind == 0) {
     return r.output_tokens > 1 ? r.last_token_s - r.first_token_s : 0;
@@ -83,12 +83,12 @@ double quantity(const Served& r, std::size_t kind) {
   return r.first_token_s - r.scheduled_s;
 }
 
-/// A slope; 0 where it is made of roundings, which would ask for hours of host time.
+/// A slope, or 0 where it is mere rounding, which would yield hours of host time.
 double slope(double found, double place) {
   return std::abs(found) * place < kLeastSlope ? 0 : found;
 }
 
-/// Planes by least squares over the grid: its places are a product, so each slope stands alone.
+/// Planes by least squares. The grid is a product, so the two slopes are independent.
 std::vector<Equation> equations_of(const std::vector<Served>& run, const Scenario& scenario,
                                    const Grid& grid, std::size_t first, std::size_t last) {
   constexpr double kPlaces = kStepPlaces * kUncapturedPlaces;
@@ -128,7 +128,7 @@ std::vector<Equation> equations_of(const std::vector<Served>& run, const Scenari
   return equations;
 }
 
-/// Each kind's spread of errors: 1.48 times the median of their sizes.
+/// Spread of the errors of each kind: 1.48 times the median of absolute errors.
 std::array<double, 2> spreads(const std::vector<Equation>& equations, const Host& host) {
   std::array<std::vector<double>, 2> sizes;
   for (const Equation& e : equations) {
@@ -146,7 +146,7 @@ std::array<double, 2> spreads(const std::vector<Equation>& equations, const Host
   return spread;
 }
 
-/// The two numbers of 0 or more with the least weighted squares.
+/// The two non-negative numbers with the smallest weighted sum of squares.
 Host solve(const std::vector<Equation>& equations) {
   Host host;
   for (int round = 0; round < kReweightings; ++round) {
@@ -175,7 +175,7 @@ Host solve(const std::vector<Equation>& equations) {
   return host;
 }
 
-/// Throws BadInput when an interval would mean nothing, or an equation is missing.
+/// Throws BadInput where an interval would be meaningless or an equation is missing.
 void check_enough(const std::vector<Served>& run, std::size_t first, std::size_t last) {
   const std::size_t requests = last - first + 1;
   if (requests <= kBlock) {
@@ -196,20 +196,20 @@ void check_enough(const std::vector<Served>& run, std::size_t first, std::size_t
   }
 }
 
-/// A solution and the equations around it.
+/// A solution and the equations that it solves.
 struct Solved {
   std::vector<Equation> equations;
   Host host;
 };
 
-/// Whether the errors left are small enough to believe a solution far from where the search began:
-/// an overloaded node has others nearby.
+/// Whether the remaining errors are small enough to accept a solution far from the start of the
+/// search; an overloaded node has other solutions there.
 bool explains(const Solved& solved) {
   const std::array<double, 2> spread = spreads(solved.equations, solved.host);
   return std::max(spread[0], spread[1]) < kMostSpread;
 }
 
-/// Moves the grid to the solution until it lies within. Throws BadInput when it never does.
+/// Moves the grid until it contains the solution. Throws BadInput if it never does.
 Solved solve_around(const std::vector<Served>& run, const Scenario& scenario, std::size_t first,
                     std::size_t last) {
   Grid grid;

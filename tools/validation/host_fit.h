@@ -1,5 +1,5 @@
-// The two numbers of a machine, host time a step and extra time of steps beyond the captured
-// graphs, from a measured run.
+// Fits the two numbers of a machine to a measured run: host time per step, and extra time of steps
+// beyond the captured graphs.
 #pragma once
 
 #include <cstddef>
@@ -19,17 +19,18 @@ struct HostFit {
   HostNumber step, uncaptured_step;
 };
 
-/// Fits requests first..last of the run, in order of arrival; all are replayed. The scenario's own
-/// two numbers are where the search starts, and stay in what it finds.
+/// Fits requests first..last of the run, in order of arrival; all requests are replayed. The search
+/// starts at the scenario's own two numbers, and the result is in addition to them.
 ///
-/// Each request gives two equations, the relative errors of its decode time and of its time from
-/// scheduled to first token, linear in the two numbers: a plane through replays on a grid of 0 to
-/// 0.5 ms and 0 to 8 ms, which moves to the solution while that lies beyond it. Least squares, both
-/// kinds weighted by their own spread, outliers down (Huber). Queueing time is left out: it
-/// multiplies every error. Intervals resample stretches of requests, 20 in a row, since neighbours
-/// share their steps. Throws BadInput for 20 requests or fewer, for a run without one of the two
-/// times, and where no numbers make the replay like the run. A scenario whose own two numbers are
-/// near helps then.
+/// Each request gives two equations: the relative errors of its decode time and of its time from
+/// scheduled to first token, linear in the two numbers. Their planes are fitted to replays on a
+/// grid of 0 to 0.5 ms and 0 to 8 ms, which moves until it contains the solution by least squares.
+/// Each kind is weighted by its spread, and outliers count less (Huber). Queueing time is left out
+/// because it amplifies every error. Intervals resample 20 consecutive requests at a time, because
+/// neighbours share their steps.
+///
+/// Throws BadInput for 20 requests or fewer, for a run without one of the two times, and where no
+/// numbers make the replay similar to the run; there a better start in the scenario helps.
 HostFit fit_host(const std::vector<Served>& run, const Scenario&, std::size_t first,
                  std::size_t last);
 

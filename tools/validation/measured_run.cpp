@@ -19,9 +19,9 @@ namespace {
 
 constexpr std::array<double, 4> kPercentiles = {0.5, 0.9, 0.95, 0.99};
 constexpr double kLongestRun = 1e6;   // seconds
-constexpr double kDoubtfulTpot = 10;  // seconds a token: are these milliseconds?
+constexpr double kDoubtfulTpot = 10;  // seconds per token; more suggests milliseconds
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t kEndToEnd = 3;  // measures that errors are taken of: the first so many
+constexpr std::size_t kEndToEnd = 3;  // errors are computed of the first so many measures
 
 void check_request(const Served& r) {
   if (r.prompt_tokens < 1 || r.output_tokens < 1) {
@@ -47,7 +47,7 @@ void check_request(const Served& r) {
   }
 }
 
-/// Counts times from the first arrival where they are no seconds of a run. By order of arrival.
+/// Sorts by arrival, and subtracts the first arrival from times that do not start near 0.
 void begin_at_zero(std::vector<Served>& run) {
   const bool elsewhere = std::any_of(run.begin(), run.end(),
                                      [](const Served& r) { return r.last_token_s >= kLongestRun; });
@@ -66,7 +66,7 @@ void begin_at_zero(std::vector<Served>& run) {
   }
 }
 
-/// Ids of 16 tokens each, with spaces between.
+/// Ids of blocks of 16 tokens, separated by spaces.
 std::vector<std::uint64_t> read_blocks(const std::string& text, std::int32_t prompt_tokens,
                                        const std::string& where) {
   std::vector<std::uint64_t> blocks;
@@ -76,7 +76,7 @@ std::vector<std::uint64_t> read_blocks(const std::string& text, std::int32_t pro
     std::uint64_t id = 0;
     const auto [after, error] = std::from_chars(at, end, id);
     if (error != std::errc() || (after < end && *after != ' ')) {
-      throw BadInput(where + ": prefix_block_ids are whole numbers with spaces between");
+      throw BadInput(where + ": prefix_block_ids: expected whole numbers separated by spaces");
     }
     blocks.push_back(id);
     at = after + 1;
@@ -122,7 +122,7 @@ std::vector<Served> read_measured_run(const std::string& path, Columns needed) {
     run.push_back(std::move(r));
   }
   if (run.size() < 2) {
-    throw BadInput(fmt::format("{}: {} requests (expected two at least)", path, run.size()));
+    throw BadInput(fmt::format("{}: {} requests (expected at least two)", path, run.size()));
   }
   std::stable_sort(run.begin(), run.end(),
                    [](const Served& a, const Served& b) { return a.arrival_s < b.arrival_s; });

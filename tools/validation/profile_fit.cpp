@@ -15,17 +15,17 @@
 namespace yardmaster {
 namespace {
 
-// Places of the compact tables. The profiles' own grid is four to eight times as dense; what the
-// thinning costs is among the errors that are printed.
+// Points of the compact tables. The grid of the profiles is four to eight times as dense; the
+// printed errors include the loss from thinning.
 constexpr auto kContexts =
     std::to_array<double>({16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384});
 constexpr auto kChunks = std::to_array<double>({16, 32, 64, 128, 256, 512, 1024, 2048});
 constexpr auto kHistories = std::to_array<double>({0, 512, 2048, 4096, 8192, 16384});
 constexpr auto kMixedContexts = std::to_array<double>({16, 512, 1024, 2048, 4096, 8192, 16384});
 constexpr auto kMixedDecodes = std::to_array<double>({0, 1, 8, 16, 32, 64, 128});
-constexpr double kLaunchChunk = 16;  // the time of the smallest prefill: what starting one takes
+constexpr double kLaunchChunk = 16;  // the smallest prefill; its time is that of a launch
 
-/// The two keys around x, or the two nearest of one side; the same one twice when it is alone.
+/// The two keys around x, or the two nearest on one side; a single key twice.
 template <class Map, class Value>
 double between(const Map& map, double x, const Value& value) {
   auto high = map.upper_bound(static_cast<int>(std::floor(x)));
@@ -73,8 +73,8 @@ Kernels read_kernels(const std::string& path, const char* size) {
   return kernels;
 }
 
-/// Experts' time by tokens and experts hit, read with the hits that even routing gives. Of the
-/// experts each GPU of a group holds a share, and so of the work.
+/// Time of experts by tokens and experts hit, looked up with the hits of even routing. Each GPU of
+/// a group holds a share of the experts, and does that share of the work.
 std::vector<double> experts_of_step(const std::string& path, const ModelSpec& model,
                                     int tensor_parallel, const std::vector<double>& tokens) {
   const CsvTable table(path);
@@ -149,7 +149,7 @@ AttentionTimes read_attention(const std::string& path) {
   return times;
 }
 
-/// Further chunks: relative least squares of (tokens, pairs) on prefill alone, less its launch.
+/// Further chunks: relative least squares in (tokens, pairs) over prefill alone, less its launch.
 void fit_others(const AttentionTimes& times, double layers, StepProfile& p) {
   const double launch = times.at(kLaunchChunk, 0, 0, 0);
   double tt = 0, tp = 0, pp = 0, ty = 0, py = 0;
@@ -199,7 +199,7 @@ struct SkewRow {
 };
 
 std::vector<SkewRow> read_skew(const std::string& path, std::int32_t unsplit) {
-  constexpr double kIterations = 3;  // the file's times are sums of so many
+  constexpr double kIterations = 3;  // times in the file are sums over so many
   std::vector<SkewRow> rows;
   if (!csv_exists(path) || unsplit == 0) {
     return rows;
@@ -207,7 +207,7 @@ std::vector<SkewRow> read_skew(const std::string& path, std::int32_t unsplit) {
   const CsvTable table(path);
   for (std::size_t i = 0; i < table.size(); ++i) {
     const double n = table.number(i, "n");
-    // Batches in which most are long are no skewed batches; the kernel orders them otherwise.
+    // Batches in which most contexts are long are not skewed; the kernel orders them differently.
     if (table.text(i, "regime") == "pure" && n >= unsplit && table.number(i, "nb") <= n / 2) {
       const double longest = table.number(i, "kv_big");
       rows.push_back({table.positive(i, "t_mean_us") / kIterations,
@@ -232,7 +232,7 @@ double skew_error(const std::vector<SkewRow>& rows, double skew, double floor,
   return sum;
 }
 
-/// The two constants of least mean relative error, on a grid of 1/4 ns and 1 ns a token.
+/// The two constants with the least mean relative error, on a grid of 1/4 ns and 1 ns per token.
 FitError fit_skew(const std::vector<SkewRow>& rows, double layers, StepProfile& p) {
   if (rows.empty()) {
     return {};
@@ -255,7 +255,7 @@ FitError fit_skew(const std::vector<SkewRow>& rows, double layers, StepProfile& 
   return error_of(std::move(relative));
 }
 
-/// How far the compiled tables are from every cell that was profiled.
+/// Errors of the compiled tables in every profiled cell.
 void measure(const AttentionTimes& times, double layers, FittedProfile& fitted) {
   const auto most = static_cast<std::int32_t>(fitted.profile.decodes.back());
   const StepTable table(fitted.profile, most, 1);

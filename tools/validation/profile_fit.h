@@ -12,15 +12,15 @@
 
 namespace yardmaster {
 
-/// Attention times as profiled: a union of grids with holes. Looked up slice by slice, for a line
-/// through a hole would connect what is far apart.
+/// Attention times as profiled: a union of grids with holes. Lookups stay within a slice, because a
+/// line across a hole would connect distant points.
 class AttentionTimes {
  public:
   void add(int chunk, int history, int decodes, int context, double us);
   /// Throws BadInput, naming the file, unless there are rows with a chunk and rows without.
   void check(const std::string& path) const;
-  /// Microseconds of one layer, on straight lines: between numbers of decodes first, then between
-  /// the chunks, histories and contexts that this slice has.
+  /// Microseconds of one layer by linear interpolation: between numbers of decodes first, then
+  /// between the chunks, histories and contexts of each slice.
   [[nodiscard]] double at(double chunk, double history, double decodes, double context) const;
   /// Numbers of decodes that were profiled without a chunk.
   [[nodiscard]] std::vector<double> decodes() const;
@@ -46,14 +46,15 @@ struct FitError {
   double mean = 0, p90 = 0, worst = 0;
 };
 
-/// A profile and how far it is from its measurements.
+/// A profile and its errors against its measurements.
 struct FittedProfile {
   StepProfile profile;
-  FitError decode, mixed, skew;  // skew: no cells when it was not profiled
+  FitError decode, mixed, skew;  // skew: no cells where it was not profiled
 };
 
-/// Reads the kernel times of one degree from `folder` (experts from `top`, where they are for all
-/// degrees) and makes the tables. Throws BadInput for what is missing or malformed.
+/// Reads the kernel times of one degree of tensor parallelism from `folder`, those of experts from
+/// `top`, where they hold for all degrees, and makes the tables. Throws BadInput where something is
+/// missing or malformed.
 FittedProfile fit_profile(const std::string& folder, const std::string& top, const GpuSpec&,
                           const ModelSpec&, int tensor_parallel);
 

@@ -147,7 +147,7 @@ RecordedCase read_case(const std::string& line) {
   return out;
 }
 
-/// The steps of a segment, one by one.
+/// Appends the single steps of a segment.
 void expand(const PlannedSegment& segment, const NodeSettings& settings,
             std::vector<RecordedStep>& out) {
   RecordedStep step;
@@ -178,7 +178,7 @@ void expand(const PlannedSegment& segment, const NodeSettings& settings,
   }
 }
 
-/// Tokens as far as the steps sampled them, for requests that may never finish.
+/// Counts tokens as steps sample them, because a request may never finish.
 void count_tokens(const RecordedCase& c, ReplayedCase& replay) {
   for (const RecordedStep& step : replay.steps) {
     for (const PlannedEntry& e : step.entries) {

@@ -26,7 +26,7 @@ struct RecordedStep {
   friend bool operator==(const RecordedStep&, const RecordedStep&) = default;
 };
 
-/// What a request met; never() where it did not happen.
+/// Outcome of a request; never() where something did not happen.
 struct RequestOutcome {
   Time first_scheduled = Time::never();                          // the schedule() call
   Time first_token = Time::never(), last_token = Time::never();  // ends of the steps
@@ -43,8 +43,8 @@ struct RecordedRequest {
   std::int32_t prompt_tokens = 0, output_tokens = 0;
   double priority = 0;
   bool stop_token = false;
-  std::vector<std::pair<std::int64_t, std::int32_t>>
-      blocks;  // runs of ids of full blocks: first, count
+  /// Ids of full blocks as runs: first, count.
+  std::vector<std::pair<std::int64_t, std::int32_t>> blocks;
   RequestOutcome outcome;
 };
 
@@ -57,20 +57,20 @@ struct RecordedCase {
   std::vector<RecordedStep> steps;
 };
 
-/// Reads a file of cases, one JSON object a line, plain or gzipped, and hands over one by one. The
+/// Reads a file of cases, one JSON object per line, plain or gzipped, and calls `use` for each. The
 /// format is in docs/model.md, "Recordings". Throws BadInput with file and line.
 void read_recordings(const std::string& path, const std::function<void(const RecordedCase&)>& use);
 
-/// What the node decides of the case: the same form, from its own plans.
+/// The node's decisions for a case, in the form of the recorded ones.
 struct ReplayedCase {
   std::vector<RecordedStep> steps;
   std::vector<RequestOutcome> outcomes;
 };
 
-/// What the requests of a case share. Throws BadInput when their block ids contradict each other.
+/// Shared prefixes of the requests of a case. Throws BadInput where block ids are contradictory.
 PromptPaths paths_of(const RecordedCase&);
 
-/// Runs the case through a Node. Gives up some steps after the recorded ones.
+/// Runs the case through a Node, up to a few steps beyond the recorded ones.
 ReplayedCase replay(const RecordedCase&);
 
 }  // namespace yardmaster

@@ -7,12 +7,12 @@
 namespace yardmaster {
 namespace {
 
-TEST(Check, LetsTheTruthPass) { check(true, "never said"); }
+TEST(Check, ATrueConditionPasses) { check(true, "not reported"); }
 
-TEST(Check, AFailureSaysWhereAndWhat) {
+TEST(Check, AFailureReportsPlaceAndMessage) {
   try {
     check(false, "one is two");
-    FAIL() << "the check let it pass";
+    FAIL() << "the check did not fail";
   } catch (const InternalFault& fault) {
     EXPECT_NE(std::string(fault.what()).find("check_test.cpp:"), std::string::npos);
     EXPECT_NE(std::string(fault.what()).find("): one is two"), std::string::npos);

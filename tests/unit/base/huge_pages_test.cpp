@@ -13,14 +13,14 @@ using Table = std::vector<std::int64_t, HugePages<std::int64_t>>;
 constexpr std::size_t kPage = HugePages<std::int64_t>::kPage;
 constexpr std::size_t kRowsOfAPage = kPage / sizeof(std::int64_t);
 
-TEST(HugePages, TableThatFillsAPageBeginsAtOne) {
+TEST(HugePages, ATableThatFillsAPageStartsAtAPage) {
   for (const std::size_t rows : {kRowsOfAPage, kRowsOfAPage + 1, 3 * kRowsOfAPage}) {
     const Table table(rows);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(table.data()) % kPage, 0U) << rows;
   }
 }
 
-TEST(HugePages, RowsSurviveGrowthIntoThemAndCopies) {
+TEST(HugePages, RowsSurviveGrowthIntoHugePagesAndCopies) {
   Table table;
   for (std::size_t i = 0; i < 2 * kRowsOfAPage; ++i) {
     table.push_back(static_cast<std::int64_t>(i));

@@ -1,6 +1,6 @@
-// Against libm in long double, which is right to 64 bits where ours has 53. The ends of ranges are
-// listed; the rest is drawn. Bit-identity between machines and builds is a digest over many
-// results.
+// Compared with libm in long double, which has 64 correct bits where these functions have 53. Ends
+// of ranges are listed, other arguments are drawn. A digest of many results checks that machines
+// and builds give the same bits.
 #include "env/base/math.h"
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ double ulps(double value, long double truth) {
 
 double uniform(std::uint32_t i) { return Draw{{1}, Purpose::tie, {}}.uniform(i); }
 
-/// Any positive finite double, subnormals included, each binade as likely as another.
+/// Any positive finite double, subnormals included; all binades are equally likely.
 double any_positive(std::uint32_t i) {
   constexpr std::uint64_t kInfinityBits = 0x7FF0000000000000ULL;
   const std::uint64_t bits = Draw{{2}, Purpose::tie, {}}.bits(i) % (kInfinityBits - 1) + 1;
@@ -50,7 +50,7 @@ TEST(Log, IsWithinTwoLastPlacesOfLongDouble) {
   RecordProperty("worst_ulps", std::to_string(worst));
 }
 
-TEST(Log, IsRightAtTheEndsOfItsRange) {
+TEST(Log, IsExactAtTheEndsOfItsRange) {
   EXPECT_EQ(math::log(1.0), 0.0);
   for (const double x :
        {std::numeric_limits<double>::denorm_min(), std::numeric_limits<double>::min(),
@@ -61,7 +61,7 @@ TEST(Log, IsRightAtTheEndsOfItsRange) {
   }
 }
 
-TEST(Log, RefusesWhatIsNotPositiveAndFinite) {
+TEST(Log, RefusesArgumentsThatAreNotPositiveAndFinite) {
   EXPECT_THROW(math::log(0.0), InternalFault);
   EXPECT_THROW(math::log(-1.0), InternalFault);
   EXPECT_THROW(math::log(std::numeric_limits<double>::quiet_NaN()), InternalFault);
@@ -80,7 +80,7 @@ TEST(Exp, IsWithinTwoLastPlacesOfLongDouble) {
   RecordProperty("worst_ulps", std::to_string(worst));
 }
 
-TEST(Exp, IsRightAtTheEndsOfItsRange) {
+TEST(Exp, IsExactAtTheEndsOfItsRange) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   EXPECT_EQ(math::exp(0.0), 1.0);
   EXPECT_EQ(math::exp(-0.0), 1.0);
@@ -110,8 +110,9 @@ TEST(Log1pApprox, IsWithinAMillionthUpToABillion) {
 }
 
 TEST(NormalQuantile, InvertsTheNormalDistributionFunction) {
-  // Newton's step on the distribution function gives the error of x; erfc of long double is right
-  // to 1e-19. AS 241 states 1e-16 of its rational functions; rounding adds a few last places.
+  // A Newton step on the distribution function gives the error of x; erfc of long double is
+  // accurate to 1e-19. AS 241 states 1e-16 for its rational functions; rounding adds a few last
+  // places.
   constexpr long double kSqrtTwo = 1.41421356237309504880168872420969808L;
   constexpr long double kSqrtTwoPi = 2.50662827463100050241576528481104525L;
   double worst = 0;
@@ -136,7 +137,7 @@ TEST(NormalQuantile, InvertsTheNormalDistributionFunction) {
   EXPECT_LT(worst, 2e-15);
 }
 
-TEST(NormalQuantile, HasTheValuesPrintedInAs241) {
+TEST(NormalQuantile, HasTheValuesPublishedInAs241) {
   // The paper's own checks of PPND16.
   EXPECT_NEAR(math::normal_quantile(0.25), -0.6744897501960817, 3e-16);
   EXPECT_NEAR(math::normal_quantile(0.001), -3.090232306167814, 1e-15);
@@ -161,7 +162,7 @@ std::uint64_t digest_of(Function f, Argument argument) {
   return digest;
 }
 
-// Found once with gcc 12 at -O2; every build on every machine must give the same.
+// Recorded once with gcc 12 at -O2; every build on every machine must give the same.
 TEST(Math, GivesTheSameBitsInEveryBuild) {
   const auto log = [](double x) { return math::log(x); };
   const auto exp = [](double x) { return math::exp(x); };
@@ -176,7 +177,7 @@ TEST(Math, GivesTheSameBitsInEveryBuild) {
             10410782377241232563ULL);
 }
 
-TEST(Lanes, GiveTheBitsOfSingleNumbers) {
+TEST(Lanes, GiveTheSameBitsAsSingleNumbers) {
   for (std::uint32_t i = 0; i < 200'000; i += math::kLanes) {
     math::Lanes positive, any, shares;
     for (std::uint32_t lane = 0; lane < math::kLanes; ++lane) {
@@ -184,7 +185,7 @@ TEST(Lanes, GiveTheBitsOfSingleNumbers) {
       any[lane] = (uniform(i + lane) - 0.5) * 1400;
       shares[lane] = uniform(i + lane);
     }
-    // The ends of the middle of the quantile, and of what exp may be asked here.
+    // Ends of the central region of the quantile, and of the range of exp that is used here.
     shares[0] = 0.075, shares[1] = 0.925, shares[2] = 0x1.0p-53, shares[3] = 1 - 0x1.0p-53;
     any[0] = 700, any[1] = -700, any[2] = 0;
     const math::Lanes logs = math::log(positive), exps = math::exp(any),

@@ -98,9 +98,9 @@ TEST(Draw, ExponentialHasMeanAndVarianceOne) {
   EXPECT_NEAR(centred / kDraws, 1, 5 * std::sqrt(8.0) / 1000);  // fourth central moment 9
 }
 
-// Half a million lanes, tails of the normal among them; and the last workflow numbers, where the
-// count begins again.
-TEST(LaneDraw, GivesTheBitsOfSingleDraws) {
+// Half a million lanes, tails of the normal included, and the last workflow numbers, where the
+// count wraps around.
+TEST(LaneDraw, GivesTheSameBitsAsSingleDraws) {
   for (std::uint32_t first = 0xFFFFFFFAU; first != 500'002; first += math::kLanes) {
     const LaneDraw draw{{42}, Purpose::output_length, {3, first, 1, 2, 5, 4}};
     const math::Lanes uniform = draw.uniform(), normal = draw.normal(),

@@ -25,7 +25,7 @@ TEST(Duration, RoundsSecondsToTheNearestPicosecond) {
   EXPECT_EQ(Duration::from_seconds(0).ps, 0);
 }
 
-TEST(Duration, ComesBackFromSeconds) {
+TEST(Duration, SurvivesConversionToSecondsAndBack) {
   for (const std::int64_t ps : {1LL, 1'000'003LL, 3600LL * kPsPerSecond}) {
     EXPECT_EQ(Duration::from_seconds(Duration{ps}.seconds()).ps, ps);
   }
@@ -41,7 +41,7 @@ TEST(Duration, AddsSubtractsAndScalesExactly) {
   EXPECT_LT(Duration::zero(), Duration{1});
 }
 
-TEST(Time, DiffersByDurations) {
+TEST(Time, DifferenceOfTwoTimesIsADuration) {
   const Time start{100};
   EXPECT_EQ(start + Duration{5} - start, Duration{5});
   EXPECT_EQ(start - Duration{30}, Time{70});

@@ -30,7 +30,7 @@ TEST(WinnerTree, GivesTiesToTheSmallerSlotWhateverTheOrderOfUpdates) {
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
-/// The slot that a scan over all times finds: the earliest, ties to the smaller.
+/// The slot that a scan over all times finds: the earliest, or the smallest of equal ones.
 std::size_t scan(const std::vector<Time>& times) {
   return static_cast<std::size_t>(std::min_element(times.begin(), times.end()) - times.begin());
 }
@@ -42,7 +42,7 @@ TEST(WinnerTree, AgreesWithAScanUnderRandomUpdates) {
     for (std::uint32_t i = 0; i < 2'000; ++i) {
       const Draw draw{{slots}, Purpose::tie, object_address(0, i)};
       const std::size_t slot = draw.below(slots, 0);
-      // Few distinct times, so that ties are common; a fifth are taken away.
+      // Few distinct times, so that ties are common; a fifth of the updates remove an event.
       times[slot] = draw.below(5, 1) == 0 ? Time::never() : Time{draw.below(20, 2)};
       tree.set(slot, times[slot]);
       ASSERT_EQ(tree.first_time(), times[scan(times)]);

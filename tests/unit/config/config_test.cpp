@@ -1,4 +1,4 @@
-// The reader: every kind of fault with its place and words, verbatim; overrides; and what it
+// The reader: every kind of fault with its place and verbatim message, overrides, and what it
 // writes.
 #include "env/config/document.h"
 #include "env/config/section.h"
@@ -80,7 +80,7 @@ TEST(Yaml, BareNumberListsTheUnits) {
             Lines{"f.yaml:1:4: x: \"7\" has no unit; write one of /s, /min, /h"});
 }
 
-TEST(Yaml, UnknownUnitAndNoNumberAreTold) {
+TEST(Yaml, UnknownUnitAndMissingNumberAreFaults) {
   EXPECT_EQ(one<Duration>("30 sec"),
             Lines{"f.yaml:1:4: x: \"30 sec\" has an unknown unit \"sec\"; write one of "
                   "ps, ns, us, ms, s, min, h, d"});
@@ -91,7 +91,7 @@ TEST(Yaml, UnknownUnitAndNoNumberAreTold) {
             Lines{"f.yaml:1:4: x: \"inf W\" is not a power; write a number and one of W, kW"});
 }
 
-TEST(Yaml, WrongTypesAreTold) {
+TEST(Yaml, WrongTypesAreFaults) {
   EXPECT_EQ(one<std::int32_t>("many"),
             Lines{"f.yaml:1:4: x: expected a whole number, found \"many\""});
   EXPECT_EQ(one<std::int32_t>("\"3\""),
@@ -120,7 +120,7 @@ TEST(Yaml, ValuesOutOfRangeNameTheRange) {
             Lines{"f.yaml:1:4: x: expected a whole number, found \"none\", or unlimited"});
 }
 
-TEST(Yaml, MissingKeyIsToldAtTheParent) {
+TEST(Yaml, MissingKeyIsReportedAtItsParent) {
   EXPECT_EQ(faults_of("a:\n  - {}\n  -\n    y: 1\n",
                       [](Section& s) {
                         s.list("a", "", "", [](Section& item, std::size_t) {
@@ -148,7 +148,7 @@ TEST(Yaml, KeyThatDoesNotApplyIsAFault) {
       Lines{"f.yaml:1:4: x: applies only with `kind: b`"});
 }
 
-TEST(Yaml, AllFaultsComeAtOnceInOrderOfPlace) {
+TEST(Yaml, AllFaultsAreReportedTogetherInOrderOfPlace) {
   const Lines lines = faults_of("z: 1\na: many\nb: 5\na: 2\n", [](Section& s) {
     s.get<Duration>({.key = "b", .doc = ""});
     s.get<std::int32_t>({.key = "a", .doc = ""});
@@ -160,7 +160,7 @@ TEST(Yaml, AllFaultsComeAtOnceInOrderOfPlace) {
   EXPECT_TRUE(lines[3].starts_with("f.yaml:4:1: a: duplicate key")) << lines[3];
 }
 
-TEST(Yaml, SyntaxErrorHasItsPlace) {
+TEST(Yaml, SyntaxErrorIsReportedWithItsPlace) {
   EXPECT_EQ(parse_faults("a: 1\nb: [1, 2\n"),
             Lines{"f.yaml:3:1: not YAML: end of sequence flow not found"});
 }
@@ -172,7 +172,7 @@ TEST(Yaml, MergeKeysAndSecondDocumentsAreRefused) {
             Lines{"f.yaml:3:1: a second document; expected one per file"});
 }
 
-TEST(Yaml, AliasesAreValuesOfTheirOwn) {
+TEST(Yaml, AnAliasIsAValueOfItsOwn) {
   Faults faults;
   const Node root = parse("a: &a [1, 2]\nb: *a\n", "f.yaml", faults);
   EXPECT_TRUE(faults.empty());
@@ -209,7 +209,7 @@ TEST(Yaml, MissingFileIsAFault) {
   EXPECT_EQ(faults.lines(), Lines{"no/such/file.yaml: cannot be read: No such file or directory"});
 }
 
-TEST(Yaml, QuantitiesReadInSi) {
+TEST(Yaml, QuantitiesAreReadInSiUnits) {
   EXPECT_EQ(value_of<Duration>("1.5 ms"), Duration{1'500'000'000});
   EXPECT_EQ(value_of<Duration>("0.83 ns"), Duration{830});
   EXPECT_EQ(value_of<Duration>("2 d"), Duration{2LL * 86400 * kPsPerSecond});
@@ -286,7 +286,7 @@ TEST(Override, FaultsNameTheSetting) {
              "--set nodes=[1: nodes: the value is not YAML"}));
 }
 
-TEST(Override, UnknownKeyIsToldWithItsSetting) {
+TEST(Override, UnknownKeyIsReportedWithItsSetting) {
   Faults faults;
   Node root = parse("a: 1\n", "f.yaml", faults);
   override_value(root, "aa", "2", faults);

@@ -17,7 +17,7 @@ ModelSpec llama_8b() {
   return model;
 }
 
-TEST(ModelSpec, WeightBytesAreTwoAParameterInBf16) {
+TEST(ModelSpec, WeightsTakeTwoBytesPerParameterInBf16) {
   EXPECT_DOUBLE_EQ(llama_8b().weight_bytes(), 16060522496);
 }
 
@@ -27,20 +27,20 @@ TEST(ModelSpec, Fp8LeavesTheEmbeddingTablesInBf16) {
   EXPECT_DOUBLE_EQ(model.weight_bytes(), 9080934400);
 }
 
-TEST(ModelSpec, KvBytesOfATokenFollowTheFormat) {
+TEST(ModelSpec, KvBytesPerTokenFollowTheFormat) {
   ModelSpec model = llama_8b();
   EXPECT_DOUBLE_EQ(model.kv_bytes_per_token(), 131072);
   model.kv = Dtype::fp8;
   EXPECT_DOUBLE_EQ(model.kv_bytes_per_token(), 65536);
 }
 
-TEST(ModelSpec, KvHeadsAreSplitUntilThereIsOneAGpu) {
+TEST(ModelSpec, KvHeadsAreSplitUntilEachGpuHasOne) {
   const ModelSpec model = llama_8b();
   EXPECT_DOUBLE_EQ(model.kv_bytes_per_token_per_gpu(4), 131072.0 / 4);
   EXPECT_DOUBLE_EQ(model.kv_bytes_per_token_per_gpu(16), 131072.0 / 8);
 }
 
-TEST(UsableKvBlocks, AreThoseOfTheMeasuredServer) {
+TEST(UsableKvBlocks, EqualThoseOfTheMeasuredServer) {
   GpuSpec gpu = specimens::gpu();
   gpu.memory_bytes = 25757220864;  // RTX 4090: 2,588 blocks, one of them the null block
   EXPECT_EQ(usable_kv_blocks(gpu, llama_8b(), 1, 0.9), 2587);
@@ -58,7 +58,7 @@ TEST(UsableKvBlocks, GrowMoreThanInProportionToTheGpus) {
             2 * usable_kv_blocks(gpu, llama_8b(), 1, 0.9));
 }
 
-TEST(GpuSpec, RefusesWhatWasNotMeasured) {
+TEST(GpuSpec, RefusesFormatsThatWereNotMeasured) {
   GpuSpec gpu = specimens::gpu();
   ModelSpec model = specimens::model();
   EXPECT_TRUE(gpu.runs(model, 8));

@@ -1,5 +1,5 @@
-// Specimens for tests of the step cost: round figures near an H100 and Llama-3.1-8B, of no
-// catalogue.
+// Specimens for tests of the step cost: round figures near those of an H100 and Llama-3.1-8B,
+// independent of any catalogue.
 #pragma once
 
 #include "env/hardware/hardware.h"
@@ -55,8 +55,8 @@ inline ModelSpec model() {
   return model;
 }
 
-/// Tables with a bend everywhere, waits of the longest context from three decodes on, and times
-/// that waver with the context.
+/// Tables with a kink at every point, waits for the longest context from three decodes on, and
+/// times that do not rise monotonically with the context.
 inline StepProfile profile() {
   StepProfile p;
   p.name = "specimen";

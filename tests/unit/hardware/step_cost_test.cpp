@@ -1,5 +1,4 @@
-// Does the compiled step cost keep the promises that the node's closed forms and the physics rely
-// on?
+// Does the compiled step cost have the properties that the node's closed forms and physics require?
 #include "env/hardware/step_cost.h"
 
 #include <gtest/gtest.h>
@@ -69,7 +68,7 @@ TEST(StepCost, DecodeIsAffineInContext) {
   }
 }
 
-TEST(StepCost, DecodeOverNothingIsTheDecodeOfNoContext) {
+TEST(StepCost, DecodeOverNothingEqualsDecodeWithoutContext) {
   const StepCost profiled{specimens::profile(), specimens::gpu(), specimens::model(),
                           specimens::engine(), kLimits};
   const StepCost affine = StepCost::affine({5'000}, {70}, {11}, {3}, kLimits);
@@ -80,7 +79,7 @@ TEST(StepCost, DecodeOverNothingIsTheDecodeOfNoContext) {
   }
 }
 
-TEST(StepCost, MoreSequencesNeverTakeLess) {
+TEST(StepCost, MoreSequencesNeverTakeLessTime) {
   for (const int gpus : {1, 2, 4, 8}) {
     const StepCost cost = specimen(gpus);
     for (std::int32_t n = 1; n < kLimits.max_num_seqs; ++n) {
@@ -89,7 +88,7 @@ TEST(StepCost, MoreSequencesNeverTakeLess) {
   }
 }
 
-TEST(StepCost, MoreTokensContextOrHistoryNeverTakeLess) {
+TEST(StepCost, MoreTokensContextOrHistoryNeverTakeLessTime) {
   const StepCost cost = specimen(2);
   for (std::int32_t chunk = 1; chunk < 4000; ++chunk) {
     const Duration t = cost.mixed(one_chunk(32, 10'000, chunk, 512, 32));
@@ -137,7 +136,7 @@ TEST(StepCost, WeightReadIsBytesOverMeasuredBandwidth) {
   EXPECT_NEAR(specimen(2).weight_read().seconds(), seconds, 2e-12);
 }
 
-TEST(StepCost, TensorParallelDividesWhatIsSplitAndAddsAllReduces) {
+TEST(StepCost, TensorParallelismDividesSplitWorkAndAddsAllReduces) {
   GpuSpec gpu = specimens::gpu();
   const ModelSpec model = specimens::model();
   gpu.bf16.layer_s = 0;
@@ -168,7 +167,7 @@ TEST(StepCost, KvIsCopiedWhenGpusOutnumberItsHeads) {
   EXPECT_EQ(per_token(8), per_token(4));
 }
 
-TEST(StepCost, DecodesReadTheirContextDearerBesidePrefill) {
+TEST(StepCost, ContextOfDecodesCostsMoreBesidePrefill) {
   GpuSpec gpu = specimens::gpu();
   const auto context_token = [&](double factor) {
     gpu.attention.mixed_group_factor = factor;
@@ -178,13 +177,14 @@ TEST(StepCost, DecodesReadTheirContextDearerBesidePrefill) {
   const StepCost cost(gpu, specimens::model(), EngineSpec{}, 1, kLimits);
   const Duration pure = cost.decode(1, 1'000'000).first - cost.decode(1, 0).first;
   EXPECT_EQ(context_token(0), pure);
-  EXPECT_NEAR(context_token(0.6).seconds(), 2.4 * pure.seconds(), 1e-6);  // 4 query heads a KV head
+  // 4 query heads per KV head.
+  EXPECT_NEAR(context_token(0.6).seconds(), 2.4 * pure.seconds(), 1e-6);
 }
 
 TEST(StepCost, SlowDownMultipliesEveryTerm) {
   const StepCost normal = specimen(2);
   const StepCost slow = specimen(2, 3.0);
-  // Each coefficient is rounded by itself: at most half a ps times its multiplier.
+  // Each coefficient is rounded separately: at most half a ps times its multiplier.
   EXPECT_NEAR(static_cast<double>(slow.decode(64, 100'000).first.ps),
               3.0 * static_cast<double>(normal.decode(64, 100'000).first.ps), 4.0 * 100'000);
   const MixedStep step = one_chunk(64, 100'000, 1024, 0, 64);
@@ -192,7 +192,7 @@ TEST(StepCost, SlowDownMultipliesEveryTerm) {
   EXPECT_NEAR(slow.weight_read().seconds(), 3 * normal.weight_read().seconds(), 1e-11);
 }
 
-TEST(StepCost, StepsBeyondTheGraphsPayTheEngine) {
+TEST(StepCost, StepsBeyondTheCapturedGraphsPayEngineOverhead) {
   EngineSpec engine = specimens::engine();
   const auto step = [&](std::int32_t chunk) {
     const StepCost cost(specimens::gpu(), specimens::model(), engine, 1, kLimits);
@@ -225,7 +225,7 @@ TEST(AffineCost, CountsEntriesTokensAndContext) {
   EXPECT_EQ(cost.weight_read(), Duration{1000});
 }
 
-TEST(WorkCost, IsThatOfTheModelOnAllGpus) {
+TEST(WorkCost, SumsOverAllGpus) {
   const WorkCost work = work_cost(specimens::gpu(), specimens::model(), 2);
   EXPECT_DOUBLE_EQ(work.flops_per_token, 16e9 - 4 * 128000.0 * 4096);
   EXPECT_DOUBLE_EQ(work.flops_per_sample, 2 * 128000.0 * 4096);

@@ -1,4 +1,5 @@
-// Do measured tables keep what the node's closed forms rely on, and what was measured?
+// Do tables reproduce their measurements, and have the properties that the node's closed forms
+// require?
 #include "env/hardware/step_table.h"
 
 #include <gtest/gtest.h>
@@ -22,15 +23,15 @@ StepCost cost() {
           StepLimits{kSequences, 2048}};
 }
 
-TEST(StepTable, HoldsWhatWasMeasuredAtItsPlaces) {
+TEST(StepTable, ReproducesMeasurementsAtTheirPoints) {
   const StepTable t = table();
   EXPECT_NEAR(static_cast<double>(t.decode(4, 4 * 256, 0).first_ps), 151.2e6, 1e4);
   EXPECT_NEAR(static_cast<double>(t.chunk(128, 128 * (2 * 512 + 128), 8, 8 * 1024).ps),
               (150 + 128 * 5.76 + 819.2) * 1e6, 1e4);
 }
 
-TEST(StepTable, GoesOnAboveTheSplitInsteadOfAcrossIt) {
-  // Between 2 decodes, which split, and 4, which do not, the line through 4 and 8 counts.
+TEST(StepTable, ExtrapolatesAboveTheSplitInsteadOfInterpolatingAcrossIt) {
+  // Between 2 decodes, which split, and 4, which do not, the line through 4 and 8 applies.
   const double expected = 100 + 3 * 256 * 0.05;
   EXPECT_NEAR(static_cast<double>(table().decode(3, 3 * 256, 0).first_ps), expected * 1e6, 1e4);
   StepProfile profile = specimens::profile();
@@ -53,7 +54,7 @@ TEST(StepTable, NoStepIsShorterForALongerContext) {
   }
 }
 
-TEST(StepTable, RunOfDecodeStepsEqualsItsStepsOneByOne) {
+TEST(StepTable, RunOfDecodeStepsEqualsItsSingleSteps) {
   const StepCost c = cost();
   for (std::uint32_t i = 0; i < 2000; ++i) {
     const Draw draw{Seed{1}, Purpose::tie, object_address(0, i)};
@@ -75,7 +76,8 @@ TEST(StepTable, RunOfDecodeStepsEqualsItsStepsOneByOne) {
 TEST(StepTable, LongestContextAddsAndSetsAFloorOnlyWithoutSplitting) {
   const StepTable t = table();
   EXPECT_EQ(t.decode(2, 2000, 1500).first_ps, t.decode(2, 2000, 0).first_ps);
-  // 4 decodes over 100 on average, the longest over 200: 0.2 us for each of the 100 between.
+  // 4 decodes over 100 tokens on average, the longest over 200: 0.2 us for each of the 100
+  // tokens of difference.
   EXPECT_EQ(t.decode(4, 400, 200).first_ps, t.decode(4, 400, 0).first_ps + 20 * kPsPerUs);
   EXPECT_EQ(t.decode(4, 4000, 3900).first_ps, 3900 * 350'000);
 }
@@ -112,7 +114,7 @@ TEST(StepTable, FurtherChunksOfAStepAreCheaperThanTheLargest) {
   const double attention_us = 0.5 * 20 + 0.004 * 20 * (2 * 50 + 20);
   const StepCost plain = cost();
   EXPECT_GT(c.mixed(step), one);
-  MixedStep dense;  // the same tokens as one chunk of the same pairs as the largest
+  MixedStep dense;  // the same tokens as one chunk with the pairs of the largest
   dense.add_chunk(0, 100);
   dense.chunks = 2;
   dense.chunk_tokens = 120;
@@ -120,7 +122,7 @@ TEST(StepTable, FurtherChunksOfAStepAreCheaperThanTheLargest) {
               1e-9);
 }
 
-TEST(StepTable, TokensBetweenTwoPlacesTakeTheNextOneAndExpertsTheLineBetween) {
+TEST(StepTable, TokensBetweenTwoPointsUseTheNextPointAndExpertsInterpolate) {
   StepProfile profile = specimens::profile();
   const auto step = [&](std::int32_t tokens) {
     MixedStep s;
@@ -129,7 +131,7 @@ TEST(StepTable, TokensBetweenTwoPlacesTakeTheNextOneAndExpertsTheLineBetween) {
                     StepLimits{8, 2048})
         .mixed(s);
   };
-  // 17 and 63 tokens run beyond graphs of 16: both as 64, but for attention.
+  // 17 and 63 tokens exceed graphs of 16: both run as 64, except for attention.
   const StepTable t(profile, 8, 1);
   EXPECT_EQ(step(63) - step(17), t.chunk(63, 63 * 63, 0, 0) - t.chunk(17, 17 * 17, 0, 0));
   const Duration dense = step(36);
@@ -138,13 +140,13 @@ TEST(StepTable, TokensBetweenTwoPlacesTakeTheNextOneAndExpertsTheLineBetween) {
 }
 
 TEST(UnsplitDecodes, FollowFromMultiprocessorsAndHeads) {
-  EXPECT_EQ(unsplit_decodes(188, 8), 33);  // as seen on RTX PRO 6000
-  EXPECT_EQ(unsplit_decodes(128, 8), 25);  // as seen on RTX 4090
+  EXPECT_EQ(unsplit_decodes(188, 8), 33);  // measured on RTX PRO 6000
+  EXPECT_EQ(unsplit_decodes(128, 8), 25);  // measured on RTX 4090
   EXPECT_EQ(unsplit_decodes(188, 4), 73);
   EXPECT_EQ(unsplit_decodes(0, 8), 0);
 }
 
-TEST(ExpertsHit, GrowWithTokensTowardsAll) {
+TEST(ExpertsHit, ApproachAllExpertsAsTokensGrow) {
   ModelSpec model = specimens::model();
   EXPECT_EQ(model.experts_hit(1), 1);
   model.experts = 128;

@@ -10,7 +10,7 @@
 namespace yardmaster {
 namespace {
 
-// One by one.
+// Counts one context at a time.
 std::int64_t blocks_of(const std::vector<std::int64_t>& offsets, std::int64_t step,
                        std::int64_t steps) {
   std::int64_t blocks = 0;
@@ -21,7 +21,7 @@ std::int64_t blocks_of(const std::vector<std::int64_t>& offsets, std::int64_t st
   return blocks;
 }
 
-TEST(BlockPhases, CountTheBlocksThatContextsBeginStepByStep) {
+TEST(BlockPhases, CountTheBlocksThatContextsStartInEachStep) {
   BlockPhases phases;
   std::vector<std::int64_t> offsets;
   for (std::uint32_t i = 0; i < 2'000; ++i) {

@@ -17,7 +17,7 @@ std::pair<std::int64_t, std::uint32_t> plain(Finishing f) {
   return {f.step(), static_cast<std::uint32_t>(f.task())};
 }
 
-// A list, searched.
+// A list that is searched.
 struct SlowHeap {
   Entries entries;
 
@@ -29,7 +29,7 @@ struct SlowHeap {
   }
 };
 
-TEST(FinishHeap, HoldsTheNextToFinishInFrontWhateverIsAddedAndTakenOut) {
+TEST(FinishHeap, HoldsTheNextToFinishInFrontAfterAnyAdditionAndRemoval) {
   FinishHeap heap;
   SlowHeap slow;
   std::uint32_t slots = 0;

@@ -1,4 +1,4 @@
-// The rules of vLLM's free queue and hits one by one, in pieces.
+// The rules of vLLM's free queue and of hits, one at a time.
 #include "env/node/prefix_cache.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ std::vector<FreeStretch> free_queue(const PrefixCache& cache) {
   return stretches;
 }
 
-/// A request that takes what it does not hit of `blocks`, and publishes all of them.
+/// A request of `blocks` blocks: takes those that it does not hit, and publishes all.
 HolderId run(PrefixCache& cache, const PromptPath& path, std::int32_t blocks) {
   const PrefixHit hit = cache.lookup(path, blocks - 1);
   const HolderId h = cache.admit(path, hit.blocks);
@@ -27,7 +27,7 @@ HolderId run(PrefixCache& cache, const PromptPath& path, std::int32_t blocks) {
   return h;
 }
 
-TEST(PrefixCache, HitsWhatIsPublishedAndCountsWhatIsIdle) {
+TEST(PrefixCache, HitsPublishedBlocksAndCountsIdleOnes) {
   PrefixCache cache(20, FreedBlocks::unhashed_to_front);
   EXPECT_EQ(cache.lookup(kAnna, 6), (PrefixHit{0, 0}));
   const HolderId anna = run(cache, kAnna, 6);
@@ -84,7 +84,7 @@ TEST(PrefixCache, ConversationsStayOnePiece) {
   cache.take(next_turn, 5);
   cache.publish(next_turn, kAnna, 14);
   cache.release(next_turn);
-  EXPECT_EQ(cache.pieces(), 3U);  // unhashed ones, the system prompt, Anna's own
+  EXPECT_EQ(cache.pieces(), 3U);  // unhashed blocks, the system prompt, Anna's own
   EXPECT_EQ(cache.lookup(kAnna, 20), (PrefixHit{14, 14}));
 }
 
@@ -96,11 +96,11 @@ TEST(PrefixCache, CopiesAreNotMerged) {
     cache.publish(h, h == anna ? kAnna : kBert, 4);
   }
   EXPECT_EQ(cache.free_blocks(), 12);
-  cache.release(anna);  // hers was first: it is the one that is hit
+  cache.release(anna);  // hers came first, so it is hit
   EXPECT_EQ(cache.lookup(kBert, 4), (PrefixHit{4, 4}));
 }
 
-TEST(PrefixCache, EventsTellHowFarASharedRunIsAlive) {
+TEST(PrefixCache, EventsReportHowFarASharedRunIsCached) {
   constexpr Time kNow{5};
   PrefixCache cache(6, FreedBlocks::unhashed_to_front, true);
   cache.set_time(kNow);

@@ -56,7 +56,7 @@ void change(const Draw& draw, Small& ring, std::deque<std::uint32_t>& slow) {
   }
 }
 
-TEST(Ring, HoldsWhatADequeHoldsBeyondItsOwnSlotsToo) {
+TEST(Ring, EqualsADequeAlsoBeyondItsInlineSlots) {
   Small ring;
   std::deque<std::uint32_t> slow;
   std::size_t longest = 0;
@@ -69,14 +69,14 @@ TEST(Ring, HoldsWhatADequeHoldsBeyondItsOwnSlotsToo) {
   EXPECT_GT(longest, 8U);
 }
 
-TEST(Ring, ACopyIsOfItsOwnWhicheverOfTheTwoHasBeenLonger) {
+TEST(Ring, ACopyIsIndependentWhicheverOfTheTwoIsLonger) {
   for (const std::uint32_t of : {0U, 1U, 2U, 3U, 9U}) {
     for (const std::uint32_t over : {0U, 2U, 3U, 20U}) {
       Small original, copy;
       for (std::uint32_t i = 0; i < of + 1; ++i) {
         original.push_back(i);
       }
-      original.pop_front();  // so that it does not begin at its first slot
+      original.pop_front();  // so that it does not start at its first slot
       for (std::uint32_t i = 0; i < over; ++i) {
         copy.push_back(100 + i);
       }

@@ -148,7 +148,7 @@ TEST(Metrics, SlowdownIsRelativeToTheTaskAlone) {
 TEST(Metrics, SlowdownIsRelativeToTheTaskAloneWithEveryBlockCachedThatOthersShare) {
   Scenario scenario = two_node_scenario();
   EXPECT_NEAR(isolated_latency_s(scenario, 250, 5, 160), 0.03 + 0.25 + 4 * 0.011, 1e-9);
-  scenario.kinds[0].settings.enable_prefix_caching = true;
+  scenario.kinds[0].settings.rules.enable_prefix_caching = true;
   // 90 tokens are left: one step.
   EXPECT_NEAR(isolated_latency_s(scenario, 250, 5, 160), 0.01 + 0.09 + 4 * 0.011, 1e-9);
   // The last block is computed whatever is cached.

@@ -17,7 +17,7 @@ namespace {
 
 const OrderingPolicy* first_come() { return find_ordering("first_come_first_served"); }
 
-/// Two kinds of node, of which the second refuses long prompts.
+/// Two kinds of node; the second accepts only short prompts.
 Scenario unlike_nodes(std::int32_t window) {
   NodeKind large = formula_kind(2), small = formula_kind(2);
   small.settings.rules.max_model_len = 600;
@@ -28,7 +28,7 @@ Scenario unlike_nodes(std::int32_t window) {
   return scenario;
 }
 
-TEST(Simulation, LegalNodesAreThoseThatAreUpHaveRoomInTheirWindowAndTakeThePrompt) {
+TEST(Simulation, LegalNodesAreUpHaveRoomInTheirWindowAndAcceptThePrompt) {
   const Scenario scenario = unlike_nodes(2);
   Simulation world(scenario, Seed{3}, first_come());
   int refused = 0, full = 0;
@@ -53,7 +53,7 @@ TEST(Simulation, LegalNodesAreThoseThatAreUpHaveRoomInTheirWindowAndTakeThePromp
   EXPECT_GT(full, 20);
 }
 
-TEST(Simulation, AFaultNamesTheSeedAndTheDecisionThatShowItAgain) {
+TEST(Simulation, AnInternalFaultNamesTheSeedAndTheDecisionThatReproduceIt) {
   const Scenario scenario = unlike_nodes(100);
   Simulation world(scenario, Seed{17}, first_come());
   for (int i = 0; i < 5; ++i) {
@@ -142,7 +142,7 @@ std::vector<double> reports_of(const FleetView& view) {
   return values;
 }
 
-TEST(Simulation, ReportsShowTheSameHoweverOftenTheyAreRead) {
+TEST(Simulation, ReportsDoNotDependOnHowOftenTheyAreRead) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     const Scenario scenario = random_scenario(seed);
     Simulation always(scenario, Seed{seed}, first_come());
@@ -163,7 +163,7 @@ TEST(Simulation, ReportsShowTheSameHoweverOftenTheyAreRead) {
   }
 }
 
-TEST(Simulation, LostReportsAreNotShownAndTheOthersAre) {
+TEST(Simulation, LostReportsAreNotShownAndAllOthersAre) {
   Scenario scenario = unlike_nodes(1'000);
   scenario.duration = {200 * kPsPerSecond};
   scenario.reports.interval = {kPsPerSecond};
@@ -181,7 +181,7 @@ TEST(Simulation, LostReportsAreNotShownAndTheOthersAre) {
       }
     }
     end = d->now;
-    world.apply(Action::send(node_id(d->index % 2)));  // the two that take any prompt
+    world.apply(Action::send(node_id(d->index % 2)));  // the two that accept any prompt
   }
   for (std::uint32_t n = 0; n < scenario.nodes(); ++n) {
     int arrived = 0;
@@ -191,11 +191,11 @@ TEST(Simulation, LostReportsAreNotShownAndTheOthersAre) {
       arrived += lost ? 0 : 1;
     }
     EXPECT_GT(arrived, 25);
-    EXPECT_GE(static_cast<int>(shown[n].size()), arrived - 2);  // one may be passed over
+    EXPECT_GE(static_cast<int>(shown[n].size()), arrived - 2);  // one may be superseded unread
   }
 }
 
-TEST(Simulation, ReportsThatNobodyReadsAreNotShownAndChangeNothing) {
+TEST(Simulation, UnreadReportsAreNotShownAndChangeNothing) {
   const Scenario scenario = unlike_nodes(100);
   Simulation read(scenario, Seed{5}, first_come());
   Simulation unread(scenario, Seed{5}, first_come(), Reporting::unread);

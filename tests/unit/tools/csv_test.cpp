@@ -57,9 +57,10 @@ TEST_F(Csv, EmptyLinesAreSkippedAndLinesCountedAsInTheFile) {
 
 TEST_F(Csv, FaultsNameTheLineAndWhatWasExpected) {
   EXPECT_EQ(fault_of("a,b,a\n"), path_ + ":1: two columns are called \"a\"");
-  EXPECT_EQ(fault_of("a,b\n1,\"2\n"), path_ + ":2: a quote is not closed on its line");
+  EXPECT_EQ(fault_of("a,b\n1,\"2\n"),
+            path_ + ":2: an opening quote has no closing quote on its line");
   EXPECT_EQ(fault_of("a,b\n\"1\"2,3\n"),
-            path_ + ":2: text behind a closing quote (expected a comma)");
+            path_ + ":2: text after a closing quote (expected a comma)");
   EXPECT_EQ(fault_of("\n \n"), path_ + ": empty (expected a header)");
 }
 

@@ -20,8 +20,8 @@ const StepCost& cost_of(const HandMadeFleet& fleet) {
   return fleet.scenario().kinds[0].settings.cost(0);
 }
 
-/// A kind with the curves of a real GPU: padding, attention over pairs, dearer context beside
-/// prefill.
+/// A kind with the cost curves of a real GPU: padding, attention over pairs, and context that costs
+/// more beside prefill.
 NodeKind real_kind() {
   GpuSpec gpu;
   gpu.memory_bytes = 80e9;
@@ -98,7 +98,7 @@ TEST(Estimates, FinishOnAnIdleNodeIsExact) {
   EXPECT_EQ(fleet.estimates().others_lose(kFirst, task, fleet.view()), 0);
 }
 
-TEST(Estimates, CalibrationErrorIsOneLognormalFactorOfANode) {
+TEST(Estimates, CalibrationErrorIsOneLognormalFactorPerNode) {
   const Seed seed{77};
   const HandMadeFleet exact({affine_kind(1, 5)}, {HandMadeNode{}, HandMadeNode{}});
   const HandMadeFleet wrong({affine_kind(1, 5)}, {HandMadeNode{}, HandMadeNode{}}, 0.3, seed);
@@ -114,7 +114,7 @@ TEST(Estimates, CalibrationErrorIsOneLognormalFactorOfANode) {
   EXPECT_NE(wrong.estimates().service_rate(node_id(0)), wrong.estimates().service_rate(node_id(1)));
 }
 
-TEST(Estimates, AreBlindToSlowDowns) {
+TEST(Estimates, DoNotSeeSlowDowns) {
   NodeKind slowed = affine_kind(1, 5);
   slowed.settings.costs = CostBook(slowed.settings.cost(0), affine_kind(4, 5).settings.cost(0));
   const HandMadeFleet plain({affine_kind(1, 5)}, {busy(0, 5, 200, 100, 9)});
@@ -124,7 +124,7 @@ TEST(Estimates, AreBlindToSlowDowns) {
             slow.estimates().finish(kFirst, task, slow.view()));
 }
 
-TEST(Estimates, RemainingFallsAsTimePassesAndKeepsOneTokenARequest) {
+TEST(Estimates, RemainingTokensFallWithTimeToOnePerRequest) {
   const HandMadeFleet fleet({affine_kind(1, 5)}, {busy(0, 8, 200, 100, 1)});
   double before = 8 * 100 * 1.2;
   for (const double now : {1.0, 1.5, 2.0, 3.0, 10.0}) {
@@ -135,24 +135,24 @@ TEST(Estimates, RemainingFallsAsTimePassesAndKeepsOneTokenARequest) {
   EXPECT_EQ(fleet.estimates().remaining_tokens(kFirst, fleet.view(1e6)), 8);
 }
 
-TEST(Estimates, ContextGrowsByOneTokenARequestAndPace) {
+TEST(Estimates, ContextGrowsByOneTokenPerRequestAndStep) {
   const HandMadeFleet fleet({affine_kind(1, 5)}, {busy(0, 8, 200, 100, 1)});
   EXPECT_DOUBLE_EQ(fleet.estimates().context_tokens(kFirst, fleet.view(1)), 8 * 201.0);
-  // Eight decode over some 250 tokens each, and every hundred tokens of each of the seven others a
-  // prompt comes in, of 400 tokens: the mean of these eight and of sixteen of the workload's 500.
+  // Eight requests decode over about 250 tokens each. Per 100 tokens of each of the seven others a
+  // prompt arrives: 400 tokens, the mean of these eight and of sixteen of the workload's 500.
   const double step = 0.010 + 8 * (10e-6 + 50e-6) + 8 * 250 * 0.1e-6;
   const double pace = step + 7.0 / 100 * (10e-6 + 400 * 50e-6);
   EXPECT_NEAR(fleet.estimates().context_tokens(kFirst, fleet.view(1.5)), 8 * (201 + 0.5 / pace), 2);
 }
 
-TEST(Estimates, NothingIsExpectedOfAnIdleNode) {
+TEST(Estimates, AnIdleNodeHasNoExpectedLoad) {
   const HandMadeFleet fleet({affine_kind(1, 5)}, {HandMadeNode{}});
   EXPECT_EQ(fleet.estimates().remaining_tokens(kFirst, fleet.view()), 0);
   EXPECT_EQ(fleet.estimates().context_tokens(kFirst, fleet.view()), 0);
   EXPECT_EQ(fleet.estimates().work_ahead(kFirst, fleet.view()), 0);
 }
 
-TEST(Estimates, PromptsThatWaitDelayTheNext) {
+TEST(Estimates, WaitingPromptsDelayTheNext) {
   HandMadeNode queued = busy(0, 4, 200, 100, 9.5);
   queued.in_flight += 2;
   queued.awaiting_first = 2;
@@ -166,20 +166,20 @@ TEST(Estimates, PromptsThatWaitDelayTheNext) {
   EXPECT_GT(fleet.estimates().work_ahead(node_id(1), fleet.view()), 0.150);
 }
 
-TEST(Estimates, FullNodeMakesTheTaskWaitForThoseWhoMustEndFirst) {
+TEST(Estimates, AFullNodeMakesTheTaskWaitForRequestsThatMustEndFirst) {
   HandMadeNode full = busy(0, 64, 200, 100, 9.5);
   full.in_flight += 9;
   full.awaiting_first = 9;
   full.awaiting_tokens = 9 * 20;
   const HandMadeFleet fleet({affine_kind(1, 5)}, {full});
   const Prediction p = fleet.estimates().predict(kFirst, hand_made_task(20, 50), fleet.view());
-  // Ten must end, of sixty-four who end after a hundred tokens each; then the steps that run ahead.
+  // Ten of sixty-four must end, each after 100 tokens; then the steps in flight.
   const LoadEstimate load = fleet.estimates().load(kFirst, fleet.view());
   EXPECT_NEAR(p.wait, 10 * 100 * load.pace / 64 + 1.5 * load.step, 1e-9);
   EXPECT_GT(load.pace, load.step);
 }
 
-TEST(Estimates, NodeWithoutMemoryMakesTheTaskWait) {
+TEST(Estimates, ANodeWithoutFreeMemoryMakesTheTaskWait) {
   NodeKind small = affine_kind(1, 5);
   small.settings.grant.blocks = 100;  // 1600 tokens
   const HandMadeFleet fleet({affine_kind(1, 5), small},
@@ -187,16 +187,16 @@ TEST(Estimates, NodeWithoutMemoryMakesTheTaskWait) {
   const TaskView task = hand_made_task(400, 50);
   const double ample = fleet.estimates().predict(node_id(0), task, fleet.view()).wait;
   const double scarce = fleet.estimates().predict(node_id(1), task, fleet.view()).wait;
-  // 1407 tokens are there and 400 want to come: 207 too many, 0.92 of a mean request.
+  // 1407 tokens are there and 400 arrive: 207 too many, 0.92 of a mean request.
   const double pace = fleet.estimates().load(node_id(1), fleet.view()).pace;
   EXPECT_NEAR(scarce - ample, 8 * (1 - 1600 / 1807.0) * 100 * pace / 7, 1e-9);
 }
 
-TEST(Estimates, OthersLoseTheStallAndTheLongerSteps) {
+TEST(Estimates, DelayToOthersIsTheStallAndTheLongerSteps) {
   const HandMadeFleet fleet({affine_kind(1, 5)}, {busy(0, 10, 200, 1000, 10)});
   const TaskView task = hand_made_task(600, 40);
-  // The prompt: one more entry and 600 tokens in one step. Each step shared: one more entry and
-  // token, and 600 tokens of context and 20 of output on average.
+  // The prompt: one more entry and 600 tokens in one step. Each shared step: one more entry and
+  // token, and on average 600 tokens of prompt and 20 of output as context.
   const double stall = 10e-6 + 600 * 50e-6;
   const double slower = 10e-6 + 50e-6 + (600 + 20) * 0.1e-6;
   const double left = fleet.estimates().remaining_tokens(kFirst, fleet.view()) / 10;
@@ -206,7 +206,7 @@ TEST(Estimates, OthersLoseTheStallAndTheLongerSteps) {
               10 * (stall + shared * slower), 1e-6);
 }
 
-TEST(Estimates, PromptsOfANodeTellThePromptsThatWillCome) {
+TEST(Estimates, LengthsOfPromptsOnANodePredictThoseOfComingPrompts) {
   const HandMadeFleet fleet({affine_kind(1, 5)},
                             {busy(0, 30, 100, 100, 10), busy(0, 30, 3000, 100, 10)});
   const LoadEstimate short_prompts = fleet.estimates().load(node_id(0), fleet.view());
@@ -219,13 +219,13 @@ TEST(Estimates, LongRequestsAreInFlightForLonger) {
   tenant.output_tokens = {LengthDistribution::Kind::exponential, 100, 0, 1, 100000};
   const HandMadeFleet fleet({affine_kind(1, 5)}, {HandMadeNode{}, busy(0, 48, 500, 200, 9)}, 0,
                             Seed{}, tenant);
-  // Of exponential lengths of mean 100, those met in flight have a mean of 200 (quantiles miss 2 %
-  // of it).
+  // For exponential lengths of mean 100, requests in flight have a mean of 200 (the quantiles
+  // miss 2 % of it).
   EXPECT_NEAR(fleet.estimates().load(node_id(0), fleet.view()).mean_output, 100, 2);
   EXPECT_NEAR(fleet.estimates().load(node_id(1), fleet.view()).mean_output, 100, 5);
 }
 
-TEST(Estimates, MoreWorkOnANodeNeverMakesItFasterForTheTask) {
+TEST(Estimates, MoreWorkOnANodeNeverMakesTheTaskFaster) {
   std::vector<HandMadeNode> nodes;
   for (int i = 0; i < 64; ++i) {
     nodes.push_back(busy(0, i, 300, 150, 9));

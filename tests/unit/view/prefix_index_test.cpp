@@ -1,4 +1,4 @@
-// What the dispatcher remembers to have sent where.
+// What the dispatcher knows about prefixes on nodes, from prompts that it sent or from events.
 #include "env/view/prefix_index.h"
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ TEST(PrefixIndex, RemembersPromptsWhereTheyWereSent) {
   index.sent(kSecond, kBert, 35);
   EXPECT_EQ(hits(index, kAnna), (std::vector<double>{40, 10}));
   EXPECT_EQ(hits(index, kBert), (std::vector<double>{10, 30}));
-  EXPECT_EQ(index.blocks(kSecond), 35);  // 5 of them are nobody else's
+  EXPECT_EQ(index.blocks(kSecond), 35);  // 5 of them are not shared
 }
 
 TEST(PrefixIndex, GrowsWithAConversationAndNeverShrinksByAShorterPrompt) {
@@ -38,26 +38,26 @@ TEST(PrefixIndex, GrowsWithAConversationAndNeverShrinksByAShorterPrompt) {
   EXPECT_EQ(index.blocks(kFirst), 45);
 }
 
-TEST(PrefixIndex, ForgetsTheLeastRecentlyUsedTailFirst) {
+TEST(PrefixIndex, EvictsTheLeastRecentlyUsedRunTailFirst) {
   PrefixIndex index({60, 60}, 3);
   index.sent(kFirst, kAnna, 50);
-  index.sent(kFirst, kBert, 25);  // 15 more than the 50, and the 10 in common are used again
+  index.sent(kFirst, kBert, 25);  // 15 more than the 50; the 10 in common are used again
   EXPECT_EQ(index.blocks(kFirst), 60);
   EXPECT_EQ(hits(index, kAnna)[0], 45);
   EXPECT_EQ(hits(index, kBert)[0], 25);
-  index.sent(kFirst, {}, 50);  // a stranger
+  index.sent(kFirst, {}, 50);  // an unrelated prompt
   EXPECT_EQ(hits(index, kAnna)[0], 10);
   EXPECT_EQ(hits(index, kBert)[0], 10);
 }
 
-TEST(PrefixIndex, RemembersNoMoreOfAHugePromptThanFits) {
+TEST(PrefixIndex, RemembersOnlyWhatFitsOfAHugePrompt) {
   PrefixIndex index({30, 30}, 3);
   index.sent(kFirst, kAnna, 400);
   EXPECT_EQ(index.blocks(kFirst), 30);
   EXPECT_EQ(hits(index, kAnna)[0], 30);
 }
 
-TEST(PrefixIndex, ForgetsANodeAlone) {
+TEST(PrefixIndex, ForgetsOneNodeOnly) {
   PrefixIndex index({1000, 1000}, 3);
   index.sent(kFirst, kAnna, 40);
   index.sent(kSecond, kAnna, 30);
@@ -68,7 +68,7 @@ TEST(PrefixIndex, ForgetsANodeAlone) {
   EXPECT_EQ(hits(index, kBert), (std::vector<double>{20, 10}));
 }
 
-TEST(PrefixIndex, BelievesWhatANodeTells) {
+TEST(PrefixIndex, FollowsTheEventsOfANode) {
   PrefixIndex index({1000, 1000}, 3);
   index.heard(kFirst, 0, 0, 10);
   index.heard(kFirst, 1, 10, 50);

@@ -82,16 +82,16 @@ TEST(Arrivals, DeterministicGapsAreEqualAndSeedsShiftThem) {
   EXPECT_NE(a[0], b[0]);
 }
 
-TEST(Arrivals, BurstyKeepsTheMeanRateAndIsOverdispersed) {
+TEST(Arrivals, BurstsKeepTheMeanRateAndAreOverdispersed) {
   Workload w = workload(Kind::bursty, 20);
   w.tenants[0].arrivals.burst_factor = 8;
   w.tenants[0].arrivals.calm = Duration{4 * kSecond};
   w.tenants[0].arrivals.burst = Duration{1 * kSecond};
   const double end = 20'000;
   const auto times = arrivals(w, {3}, end);
-  // Variance of the count over a long time t, for a two-state process of rates a < b, time
-  // constants 1 / r = 1 / (1 / calm + 1 / burst) and share p of bursts: rate t + 2 p (1 - p) (b -
-  // a)^2 t / r.
+  // Variance of the count over a long time t, for a two-state process with rates a < b, share p of
+  // bursts and relaxation rate r = 1 / calm + 1 / burst:
+  //   rate t + 2 p (1 - p) (b - a)^2 t / r
   const double a = 20.0 * 5 / 12, b = 8 * a, r = 1.25, p = 0.2;
   const double variance = 20 * end + 2 * p * (1 - p) * (b - a) * (b - a) * end / r;
   EXPECT_NEAR(static_cast<double>(times.size()), 20 * end, 5 * std::sqrt(variance));
@@ -144,7 +144,7 @@ TEST(Arrivals, EqualSeedsGiveEqualTimesAndTenantsDiffer) {
   EXPECT_NE(arrivals(w, {8}, 50, 0), arrivals(w, {8}, 50, 1));
 }
 
-TEST(Arrivals, CopyOfACursorGoesOnAlike) {
+TEST(Arrivals, ACopyOfACursorContinuesAlike) {
   Workload w = workload(Kind::bursty, 10);
   w.tenants[0].arrivals.calm = w.tenants[0].arrivals.burst = Duration{kSecond};
   const Time end{100 * kSecond};
@@ -167,7 +167,7 @@ TEST(Arrivals, EndIsExclusive) {
   EXPECT_EQ(first_arrival(w, 0, {1}, c.next + Duration{1}).next, c.next);
 }
 
-/// Ten requests, at 0, 1 ... 9 s of the trace's time.
+/// Ten requests, at 0, 1 ... 9 s of the trace.
 Workload traced(double scale, Duration window, std::uint32_t windows) {
   Workload w = workload(Kind::poisson, 1 / scale);
   for (std::int32_t i = 0; i < 10; ++i) {
@@ -205,7 +205,7 @@ TEST(TraceWindows, EmptyWindowHasNoArrival) {
   EXPECT_TRUE(first_arrival(w, 0, {7}, {kSecond}).next.is_never());
 }
 
-TEST(TraceWindows, LengthsComeFromTheTraceWhateverTheSeed) {
+TEST(TraceWindows, LengthsComeFromTheTraceForAnySeed) {
   const Workload w = traced(1, Duration{10 * kSecond}, 1);
   ArrivalCursor c = first_arrival(w, 0, {99}, {10 * kSecond});
   next_arrival(c, w, 0, {99}, {10 * kSecond});

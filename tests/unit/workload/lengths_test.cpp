@@ -1,4 +1,4 @@
-// Lengths are pure functions of their address, and have the distributions that they claim.
+// Lengths are pure functions of their address, and have the configured distributions.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -45,7 +45,7 @@ TEST(Lengths, FixedIsItsValue) {
   EXPECT_EQ(draws({Kind::fixed, 123, 0, 1, 1000}, 3), (std::vector<std::int32_t>{123, 123, 123}));
 }
 
-TEST(Lengths, UniformHitsBothEndsAndNothingBeyond) {
+TEST(Lengths, UniformReachesBothEndsAndNothingBeyond) {
   const auto values = draws({Kind::uniform, 0, 0, 3, 8});
   EXPECT_EQ(*std::min_element(values.begin(), values.end()), 3);
   EXPECT_EQ(*std::max_element(values.begin(), values.end()), 8);
@@ -71,7 +71,7 @@ TEST(Lengths, ExponentialHasItsMean) {
               5 * 500 / std::sqrt(kDraws));
 }
 
-TEST(Lengths, CutToTheirLimits) {
+TEST(Lengths, AreClampedToTheirLimits) {
   for (const std::int32_t v : draws({Kind::lognormal, 100, 3, 50, 200}, 1000)) {
     EXPECT_GE(v, 50);
     EXPECT_LE(v, 200);
@@ -83,14 +83,14 @@ TEST(Lengths, SizesDependOnTheAddressOnly) {
   ArrivalCursor cursor;
   cursor.count = 17;
   const TaskSizes first = task_sizes(cursor, w, 0, {3});
-  cursor.next = {123};  // when it comes does not matter
+  cursor.next = {123};  // the time of arrival does not matter
   const TaskSizes again = task_sizes(cursor, w, 0, {3});
   EXPECT_EQ(first.prompt_tokens, again.prompt_tokens);
   EXPECT_EQ(first.predicted_tokens, again.predicted_tokens);
 }
 
-// The reference: every length by its own draw.
-TEST(Lengths, SizesAheadAreThoseOfSingleDraws) {
+// Reference: a separate draw for every length.
+TEST(Lengths, SizesDrawnAheadEqualSingleDraws) {
   Workload w = one_tenant(0.7);
   w.tenants[0].output_tokens = {Kind::lognormal, 200, 1.1, 1, 4096};
   ArrivalCursor cursor;
@@ -139,7 +139,7 @@ TEST(Lengths, PredictionIsAtLeastOneToken) {
   }
 }
 
-TEST(MeanTask, OfATraceIsThatOfItsRows) {
+TEST(MeanTask, OfATraceIsTheMeanOfItsRows) {
   Workload w;
   w.trace = {{{}, 10, 100}, {{}, 20, 300}};
   const MeanTask mean = mean_task(w);
@@ -148,7 +148,7 @@ TEST(MeanTask, OfATraceIsThatOfItsRows) {
   EXPECT_DOUBLE_EQ(mean.output_tokens_squared, (100 * 100 + 300 * 300) / 2.0);
 }
 
-TEST(MeanTask, OfTenantsCountsThemByTheirShares) {
+TEST(MeanTask, WeightsTenantsByTheirShares) {
   Workload w = one_tenant(0);
   w.tenants.push_back(w.tenants[0]);
   w.tenants[0].share = 3;
@@ -159,7 +159,7 @@ TEST(MeanTask, OfTenantsCountsThemByTheirShares) {
   EXPECT_NEAR(mean.output_tokens_squared, 0.75 * 100 * 100 + 0.25 * 500 * 500, 1e-6);
 }
 
-TEST(MeanTask, IsThatOfDrawnLengthsTheCutIncluded) {
+TEST(MeanTask, EqualsTheMeanOfDrawnLengthsAfterClamping) {
   for (const LengthDistribution& lengths :
        {LengthDistribution{Kind::lognormal, 500, 1.2, 50, 1500},
         LengthDistribution{Kind::exponential, 300, 0, 100, 400}}) {

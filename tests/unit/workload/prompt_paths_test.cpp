@@ -1,4 +1,4 @@
-// Paths: what is shared gets a name, once, and ends where it is shared no more.
+// Paths: each shared stretch of prompts is one named run, which ends where sharing ends.
 #include "env/workload/prompt_paths.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ struct Table {
   }
 };
 
-TEST(PromptPaths, WhatNobodySharesHasNoSharedRun) {
+TEST(PromptPaths, APromptThatIsNotSharedHasNoSharedRun) {
   Table table;
   ASSERT_TRUE(table.add({1, 2}));
   ASSERT_TRUE(table.add({3, 4}));
@@ -39,7 +39,7 @@ TEST(PromptPaths, AConversationIsOneRun) {
   EXPECT_EQ(table.spans(), (std::vector<Spans>{{{0, 2}}, {{0, 4}}, {{0, 4}}}));
 }
 
-TEST(PromptPaths, WhoLeavesARunInTheMiddleStartsAnother) {
+TEST(PromptPaths, APromptThatLeavesARunInTheMiddleStartsAnother) {
   Table table;
   ASSERT_TRUE(table.add({1, 2, 3}));
   ASSERT_TRUE(table.add({1, 2, 3}));
@@ -54,7 +54,7 @@ TEST(PromptPaths, APathEndsWithItsFullBlocks) {
   const Ids ids = {5, 6};
   ASSERT_TRUE(builder.add(ids, 33));
   ASSERT_TRUE(builder.add(ids, 64));
-  ASSERT_TRUE(builder.add(ids, 32));  // the second id is less than a block
+  ASSERT_TRUE(builder.add(ids, 32));  // the second id covers less than a block
   const PromptPaths paths = builder.build();
   EXPECT_EQ(paths.shared(PathId{0}).back(), (PathSpan{0, 33}));
   EXPECT_EQ(paths.shared(PathId{1}).back(), (PathSpan{0, 64}));
@@ -78,7 +78,7 @@ TEST(PromptPaths, ARequestWithoutAPathHasOnlyItsOwnRun) {
   EXPECT_FALSE(is_shared(path.own));
 }
 
-TEST(PromptPaths, AttemptsOfATaskHaveTheSameRunAndOtherTasksHaveNot) {
+TEST(PromptPaths, AttemptsOfOneTaskShareItsOwnRunAndOtherTasksDoNot) {
   const TaskAddress task{3, 14, 1, 0, 0, 0};
   TaskAddress retried = task, later_stage = task, other = task;
   retried.attempt = 2;

@@ -40,7 +40,7 @@ class TraceFile : public testing::Test {
   yaml::Faults faults_;
 };
 
-TEST_F(TraceFile, AzureRowsReadToThePicosecond) {
+TEST_F(TraceFile, AzureRowsAreReadToThePicosecond) {
   const auto rows =
       read(kHeader + "2023-11-16 23:59:59.6805900,374,44\r\n2023-11-17 00:00:01.0000001,396,109");
   EXPECT_EQ(faults_.lines(), Lines{});
@@ -51,13 +51,13 @@ TEST_F(TraceFile, AzureRowsReadToThePicosecond) {
   EXPECT_EQ(rows[1].output_tokens, 109);
 }
 
-TEST_F(TraceFile, LeapDaysAndTimeZonesOfZeroAreUnderstood) {
+TEST_F(TraceFile, LeapDaysAndZeroTimeZonesAreRead) {
   const auto rows = read(kHeader + "2024-02-28T12:00:00Z,1,1\n2024-03-01 12:00:00+00:00,1,1\n");
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[1].arrival, Duration{2LL * 86400 * kPsPerSecond});
 }
 
-TEST_F(TraceFile, SecondsAreTimesToo) {
+TEST_F(TraceFile, TimesMayBeSeconds) {
   const auto rows = read(kHeader + "10,1,2\n12.25,3,4\n\n");
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[1].arrival.ps, 2'250'000'000'000);
@@ -72,7 +72,7 @@ TEST_F(TraceFile, RowsAreSortedAndTheFirstIsAtZero) {
   EXPECT_EQ(rows[3].prompt_tokens, 51);
 }
 
-TEST_F(TraceFile, GzippedFilesReadAlike) {
+TEST_F(TraceFile, GzippedFilesAreReadAlike) {
   const std::string text = kHeader + "1,10,2\n2,20,3\n";
   const gzFile out = gzopen(path_.c_str(), "wb");
   gzwrite(out, text.data(), static_cast<unsigned>(text.size()));
@@ -82,7 +82,7 @@ TEST_F(TraceFile, GzippedFilesReadAlike) {
   EXPECT_EQ(rows[1].prompt_tokens, 20);
 }
 
-TEST_F(TraceFile, CutOffGzipIsAFault) {
+TEST_F(TraceFile, ATruncatedGzipFileIsAFault) {
   std::string text = kHeader;
   for (int i = 0; i < 5000; ++i) {
     text += std::to_string(i) + "," + std::to_string(1 + i * 7919 % 5000) + ",2\n";
@@ -95,7 +95,7 @@ TEST_F(TraceFile, CutOffGzipIsAFault) {
   EXPECT_EQ(faults_.lines(), Lines{path_ + ": cannot be read: the gzip file is cut off"});
 }
 
-TEST_F(TraceFile, FaultsHaveTheirLines) {
+TEST_F(TraceFile, FaultsAreReportedWithTheirLines) {
   EXPECT_EQ(
       faults_of(kHeader + "1,10,2\nnoon,10,2\n2,ten,2\n3,10,0\n4,10\n2023-13-01 00:00:00,1,1\n"),
       (Lines{
@@ -109,7 +109,7 @@ TEST_F(TraceFile, FaultsHaveTheirLines) {
       }));
 }
 
-TEST_F(TraceFile, WrongFilesAreToldOnce) {
+TEST_F(TraceFile, AFileThatIsNoTraceIsOneFault) {
   EXPECT_EQ(
       faults_of("a,b,c\n1,2,3\n"),
       Lines{path_ +
@@ -126,7 +126,7 @@ TEST_F(TraceFile, TimesMoreThanFiftyDaysApartAreRefused) {
             Lines{path_ + ": the trace is longer than 50 days"});
 }
 
-// Three turns of a conversation, and a stranger with the same system prompt of 512 tokens.
+// Three turns of a conversation, and another prompt with the same system prompt of 512 tokens.
 const std::string kConversation =
     R"({"timestamp": 500, "input_length": 1100, "output_length": 7, "hash_ids": [0, 1, 2]}
 {"timestamp": 1500, "input_length": 1500, "output_length": 8, "hash_ids": [0, 1, 3]}
@@ -135,7 +135,7 @@ const std::string kConversation =
 {"hash_ids": [0, 1, 3, 5, 6], "timestamp": 2750, "input_length": 2049, "output_length": 9, "x": []}
 )";
 
-TEST_F(TraceFile, MooncakeRowsTellWhatPromptsShare) {
+TEST_F(TraceFile, MooncakeRowsGiveSharedPrefixes) {
   const auto rows = read(kConversation);
   EXPECT_EQ(faults_.lines(), Lines{});
   ASSERT_EQ(rows.size(), 4U);
@@ -147,7 +147,7 @@ TEST_F(TraceFile, MooncakeRowsTellWhatPromptsShare) {
     const auto spans = trace_.paths.shared(rows[row].path);
     return Spans(spans.begin(), spans.end());
   };
-  // Ids 0, 1 and 3 are one run of 96 blocks; 2 and 4 to 6 are nobody else's. The second turn ends
+  // Ids 0, 1 and 3 are one run of 96 blocks; 2 and 4 to 6 are not shared. The second turn ends
   // within id 3, after 93 full blocks.
   EXPECT_EQ(trace_.paths.runs(), 1U);
   EXPECT_EQ(shared(0), (Spans{{0, 64}}));
@@ -156,7 +156,7 @@ TEST_F(TraceFile, MooncakeRowsTellWhatPromptsShare) {
   EXPECT_EQ(shared(3), (Spans{{0, 96}}));
 }
 
-TEST_F(TraceFile, MooncakeFaultsHaveTheirLines) {
+TEST_F(TraceFile, MooncakeFaultsAreReportedWithTheirLines) {
   EXPECT_EQ(
       faults_of(R"({"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [1, 2]}
 {"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [1]}
@@ -190,7 +190,7 @@ TEST_F(TraceFile, MissingFileIsAFault) {
   EXPECT_EQ(faults_.lines(), Lines{"no/such.csv: cannot be read: No such file or directory"});
 }
 
-/// Facts of a trace that were counted without this program.
+/// Facts of a trace, counted independently of this program.
 struct Counted {
   std::size_t rows;
   std::int64_t prompt_tokens;
