@@ -10,6 +10,7 @@
 
 #include "env/simulation/simulation.h"
 #include "policies/policy.h"
+#include "tests/support/audit.h"
 #include "tests/support/chaos.h"
 #include "tests/support/orderings.h"
 #include "tests/support/scenario_builder.h"
@@ -239,6 +240,32 @@ TEST(Imagination, KeepsWhatWasRevealedAndContradictsNoTokenThatWasSeen) {
     }
   }
   EXPECT_GT(first_tokens_kept, 50);
+}
+
+// Preempted requests wait or compute again what they had: their new length is above the tokens that
+// they produced before.
+TEST(Imagination, RunsOfImaginedWorldsUnderMemoryPressurePassTheAudit) {
+  NodeKind kind = formula_kind(2, 60);
+  kind.settings.max_num_batched_tokens = 72;  // few beside the decodes: prompts take many steps
+  Scenario scenario = make_scenario(
+      {kind}, {poisson_tenant(lognormal_length(150, 0.8, 400), lognormal_length(150, 0.8, 400))},
+      20, kSecond * 10);
+  scenario.workload.length_error = 1.5;
+  std::uint64_t preempted = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Simulation world(scenario, Seed{seed}, find_ordering("first_come_first_served"));
+    Chaos chaos{seed, false, false};
+    for (std::uint64_t stop = 20; !run_chaos(world, chaos, stop); stop += 20) {
+      Simulation imagined = world;
+      Chaos same = chaos;
+      imagined.imagine(Seed{seed * 1'000 + stop});
+      Auditor audit;
+      run_chaos(imagined, same, ~std::uint64_t{0}, &audit);
+      ASSERT_FALSE(HasFailure()) << "seed " << seed << ", imagined at decision " << stop;
+      preempted += audit.facts[Fact::preempted];
+    }
+  }
+  EXPECT_GT(preempted, 1'000U);
 }
 
 }  // namespace

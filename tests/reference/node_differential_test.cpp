@@ -283,5 +283,57 @@ TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUpNorOnItsSegment
   }
 }
 
+// At instants between events of the node: at such an event a report may show either side of it.
+// Synchronous nodes only: what a report shows of a step that is planned ahead is a convention.
+TEST(NodeDifferential, ReportsOfSynchronousNodesShowTheSeatsQueueAndMemoryOfTheSlowNode) {
+  constexpr std::int64_t kProbes = 5;  // between two events
+  int compared = 0, waiting = 0;
+  for (std::uint64_t seed = 300'001; seed < 301'001; ++seed) {
+    Trial trial = random_trial(seed, false);
+    trial.settings.steps_in_flight = 1;
+    FastNode fast(trial.settings, {true, 0, false, true, seed}, paths_of(trial.script));
+    SlowNode slow(trial.settings);
+    Time before;
+    for (const ScriptEvent& event : trial.script) {
+      for (std::int64_t probe = 1; probe < kProbes; ++probe) {
+        const Time at{before.ps + (event.at - before).ps / kProbes * probe};
+        if (at <= before) {
+          continue;
+        }
+        slow.run_until(at);
+        if (!slow.steps().empty() && slow.steps().back().start + slow.steps().back().lasts == at) {
+          continue;
+        }
+        const NodeLoad load = fast.load(at);
+        ASSERT_EQ(load.running, slow.running()) << "at " << at.ps << "\n" << describe(trial);
+        ASSERT_EQ(load.waiting, slow.waiting_at(at)) << "at " << at.ps << "\n" << describe(trial);
+        ASSERT_EQ(load.used_blocks, trial.settings.usable_blocks - slow.free_blocks())
+            << "at " << at.ps << "\n"
+            << describe(trial);
+        ++compared;
+        waiting += load.waiting > 0 ? 1 : 0;
+      }
+      before = event.at;
+      fast.apply(event);
+      slow.apply(event);
+    }
+  }
+  EXPECT_GT(compared, 10'000);
+  EXPECT_GT(waiting, 1'000);
+}
+
+TEST(NodeDifferential, AReportShowsARequestThatArrivedBeforeItAndNoneThatArrivesWithIt) {
+  Trial trial = random_trial(1, false);
+  ScriptEvent delivery;
+  delivery.arrives = Time{1'000'000};
+  delivery.prompt_tokens = 10;
+  delivery.output_tokens = 1;
+  FastNode node(trial.settings, {}, paths_of({delivery}));
+  node.apply(delivery);
+  EXPECT_EQ(node.load(delivery.arrives).waiting, 0);
+  const NodeLoad after = node.load(Time{delivery.arrives.ps + 1});
+  EXPECT_EQ(after.waiting + after.running, 1);
+}
+
 }  // namespace
 }  // namespace yardmaster::reference

@@ -5,6 +5,7 @@
 // validated on recorded decisions of that scheduler (recordings_test.cpp).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -128,6 +129,12 @@ class SlowNode {
   [[nodiscard]] std::int32_t running() const { return static_cast<std::int32_t>(running_.size()); }
   [[nodiscard]] std::int32_t waiting() const { return static_cast<std::int32_t>(waiting_.size()); }
   [[nodiscard]] std::int32_t free_blocks() const { return pool_.free_blocks(); }
+  /// Requests that wait, with those that arrived before `t` and that no plan has seen.
+  [[nodiscard]] std::int32_t waiting_at(Time t) const {
+    return waiting() + static_cast<std::int32_t>(
+                           std::count_if(mailbox_.begin(), mailbox_.end(),
+                                         [t](const ScriptEvent& e) { return e.arrives < t; }));
+  }
 
  private:
   struct Live {
