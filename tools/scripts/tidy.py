@@ -395,9 +395,10 @@ def check_scenario_reference(tree, command):
 
 CHECKS = [check_include_direction, check_single_owners, check_bans, check_unordered,
           check_unfinished, check_outside, check_line_length, check_pragma_once,
-          check_function_length, check_headers_are_used, check_catalogue_sources]
+          check_function_length, check_file_length, check_member_count, check_headers_are_used,
+          check_catalogue_sources]
 # Printed, but no fault yet: the tree does not pass them. Move each to CHECKS once it does.
-WARNINGS = [check_file_length, check_member_count, check_comment_width, check_markdown_width]
+WARNINGS = [check_comment_width, check_markdown_width]
 
 
 def run_checks(root, compile_commands=None, command=None, checks=CHECKS):
