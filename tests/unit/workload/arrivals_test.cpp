@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "env/workload/workload.h"
+#include "tests/support/statistics.h"
 
 namespace yardmaster {
 namespace {
@@ -98,6 +99,21 @@ TEST(Arrivals, BurstsKeepTheMeanRateAndAreOverdispersed) {
   const auto [mean, spread] = dispersion(times, end, 50);
   const double index = 1 + 2 * p * (1 - p) * (b - a) * (b - a) / (r * 20);
   EXPECT_NEAR(spread / mean, index, 0.35 * index);  // 400 windows of 40 time constants
+}
+
+TEST(Arrivals, BurstsAreAsLikelyAtTheStartAsLater) {
+  Workload w = workload(Kind::bursty, 100);
+  w.tenants[0].arrivals.burst_factor = 8;
+  w.tenants[0].arrivals.calm = Duration{4 * kSecond};
+  w.tenants[0].arrivals.burst = Duration{1 * kSecond};
+  constexpr int kSeeds = 4'000;
+  std::vector<double> counts;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    counts.push_back(static_cast<double>(arrivals(w, {seed}, 0.1).size()));
+  }
+  const SampleMean mean = sample_mean(counts);
+  EXPECT_LT(mean.error, 0.3);
+  EXPECT_TRUE(mean.holds(10, 5)) << mean.mean << " arrivals in the first 0.1 s";
 }
 
 TEST(Arrivals, ProfileShapesTheRateAndKeepsItsMean) {
@@ -197,6 +213,11 @@ TEST(TraceWindows, SeedsChooseDisjointWindowsThatCoverTheTrace) {
     }
   }
   EXPECT_EQ(prompts, (std::vector<std::int32_t>{100, 101, 102, 103, 104, 105, 106, 107, 108, 109}));
+}
+
+TEST(TraceWindows, RowsAfterTheWindowDoNotArriveInALongerRun) {
+  const Workload w = traced(1, Duration{3 * kSecond}, 3);
+  EXPECT_EQ(arrivals(w, {1}, 100), (std::vector<double>{0, 1, 2}));
 }
 
 TEST(TraceWindows, EmptyWindowHasNoArrival) {
