@@ -111,7 +111,7 @@ TEST(Conservation, TokensInMemoryOverTimeOfEqualStepsAreTokensTimesTheStep) {
   Scenario scenario = calm_scenario(30);
   for (NodeKind& kind : scenario.kinds) {
     NodeSettings settings = kind.settings;
-    settings.max_num_batched_tokens = 100'000;
+    settings.rules.max_num_batched_tokens = 100'000;
     kind.settings = affine_kind(1, settings, kMillisecond * 10, {}, {}, {}).settings;
   }
   const Drained run = run_drained(scenario, Seed{5});

@@ -246,7 +246,8 @@ TEST(Imagination, KeepsWhatWasRevealedAndContradictsNoTokenThatWasSeen) {
 // they produced before.
 TEST(Imagination, RunsOfImaginedWorldsUnderMemoryPressurePassTheAudit) {
   NodeKind kind = formula_kind(2, 60);
-  kind.settings.max_num_batched_tokens = 72;  // few beside the decodes: prompts take many steps
+  // Few tokens beside the decodes: prompts take many steps.
+  kind.settings.rules.max_num_batched_tokens = 72;
   Scenario scenario = make_scenario(
       {kind}, {poisson_tenant(lognormal_length(150, 0.8, 400), lognormal_length(150, 0.8, 400))},
       20, kSecond * 10);

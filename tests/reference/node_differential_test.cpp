@@ -290,7 +290,7 @@ TEST(NodeDifferential, ReportsOfSynchronousNodesShowTheSeatsQueueAndMemoryOfTheS
   int compared = 0, waiting = 0;
   for (std::uint64_t seed = 300'001; seed < 301'001; ++seed) {
     Trial trial = random_trial(seed, false);
-    trial.settings.steps_in_flight = 1;
+    trial.settings.rules.steps_in_flight = 1;
     FastNode fast(trial.settings, {true, 0, false, true, seed}, paths_of(trial.script));
     SlowNode slow(trial.settings);
     Time before;
@@ -307,7 +307,7 @@ TEST(NodeDifferential, ReportsOfSynchronousNodesShowTheSeatsQueueAndMemoryOfTheS
         const NodeLoad load = fast.load(at);
         ASSERT_EQ(load.running, slow.running()) << "at " << at.ps << "\n" << describe(trial);
         ASSERT_EQ(load.waiting, slow.waiting_at(at)) << "at " << at.ps << "\n" << describe(trial);
-        ASSERT_EQ(load.used_blocks, trial.settings.usable_blocks - slow.free_blocks())
+        ASSERT_EQ(load.used_blocks, trial.settings.grant.blocks - slow.free_blocks())
             << "at " << at.ps << "\n"
             << describe(trial);
         ++compared;

@@ -41,7 +41,7 @@ void random_rules(Dice& dice, NodeSettings& n) {
   n.rules.recomputed_output_is_context = dice.one_in(2);
   n.rules.enable_prefix_caching = dice.one_in(2);
   n.rules.engine.freed_blocks_to_back = dice.one_in(3);
-  // More than memory holds: requests that wait for ever, or with reserve_full_isl off try for ever.
+  // Requests larger than memory: they wait forever, or retry forever without reserve_full_isl.
   if (n.rules.reserve_full_isl && dice.one_in(10)) {
     n.grant.blocks = std::max(1, n.grant.blocks / 2);
   }
@@ -152,7 +152,7 @@ Trial random_trial(std::uint64_t seed, bool mishaps) {
         share_blocks(dice, texts, next_block, event);
       }
       if (!n.rules.reserve_full_isl) {
-        event.priority += event.id / 1000.0;  // of two equals each would evict the other for ever
+        event.priority += event.id / 1000.0;  // two equal requests would evict each other forever
       }
       sent.push_back(event.id);
       if (flights) {
