@@ -60,7 +60,7 @@ class FastNode : private FactSink {
   /// The counters as of `at`, not before the present.
   [[nodiscard]] NodeCounters counters_at(Time at) {
     run_until(at);
-    return node_.counters_at(settings_, at);
+    return ref().counters_at(at);
   }
   [[nodiscard]] std::uint64_t digest() const { return tables_.facts.digest.value(); }
   [[nodiscard]] const std::vector<Time>& output_times() const { return output_times_; }
