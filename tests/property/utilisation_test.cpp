@@ -93,7 +93,7 @@ TEST(Utilisation, EveryShareLiesBetweenZeroAndOneWherePromptsShareBlocksAndNodes
           path + ", rate: 50 /s}\n",
       YARDMASTER_SOURCE_DIR "/scenarios/test.yaml");
   std::filesystem::remove(path);
-  scenario.kinds[0].settings.enable_prefix_caching = true;
+  scenario.kinds[0].settings.rules.enable_prefix_caching = true;
   double shared = 0;
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     for (NodeSample s : run_sampled(scenario, seed, kMillisecond * 20).samples) {

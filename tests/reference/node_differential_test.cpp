@@ -218,7 +218,6 @@ std::string show(const NodeLoad& load) {
   return out.str();
 }
 
-<<<<<<< HEAD
 std::string show(const NodeCounters& c) {
   std::ostringstream out;
   out << "steps " << c.steps << " prefill " << c.prefill_tokens << " decode " << c.decode_tokens
@@ -254,12 +253,8 @@ TEST(NodeDifferential, CountersAsOfAnInstantDoNotDependOnSegmentsNorOnWhenTheNod
   }
 }
 
-// A report shows the node as it is, however far its lazy plans have got, and wherever its segments
-// end: those of the busy one, with a recorder, end at every change.
-=======
 // A report shows the present state of a node, however far its lazy plans have advanced and wherever
 // its segments end: with a recorder they end at every change.
->>>>>>> b0483fd (Prose of tests and tools/validation: plain English, names of tests state facts)
 TEST(NodeDifferential, ReportsDoNotDependOnWhenTheNodeWasCaughtUpNorOnItsSegments) {
   constexpr std::int64_t kProbes = 12;  // between two events
   for (std::uint64_t seed = 200'001; seed < 202'001; ++seed) {

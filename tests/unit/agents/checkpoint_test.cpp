@@ -12,13 +12,14 @@
 #include "env/rl/observation.h"
 #include "env/scenario/load.h"
 #include "tests/support/orderings.h"
+#include "tests/support/temporary_path.h"
 
 namespace yardmaster {
 namespace {
 
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const char* name) : path_(testing::TempDir() + name) {}
+  explicit TemporaryFile(const char* name) : path_(temporary_path(name)) {}
   ~TemporaryFile() { std::remove(path_.c_str()); }
   [[nodiscard]] const std::string& path() const { return path_; }
 

@@ -16,6 +16,7 @@
 #include "env/base/random.h"
 #include "env/rl/usage_error.h"
 #include "env/scenario/load.h"
+#include "tests/support/temporary_path.h"
 
 namespace yardmaster {
 namespace {
@@ -159,7 +160,7 @@ TEST_F(Torch, ResumesOnTheColumnsOfTheCheckpoint) {
   agent.weights = NetworkWeights::initial({2, 2, 16}, 1);
   agent.node = {{0, 0}, {1, 1}};
   agent.shared = {{0, 0}, {1, 1}};
-  options.resume = testing::TempDir() + "few_columns.json";
+  options.resume = temporary_path("few_columns.json");
   save_checkpoint(few, options.resume);
   const Checkpoint resumed = train(options);
   EXPECT_EQ(resumed.network->columns.names(), agent.columns.names());
@@ -170,7 +171,7 @@ TEST_F(Torch, ResumesOnTheColumnsOfTheCheckpoint) {
 }
 
 TEST_F(Torch, TheCommandTrainsAndEvaluateTakesItsCheckpoint) {
-  const std::string file = testing::TempDir() + "torch_command.json";
+  const std::string file = temporary_path("torch_command.json");
   const std::string scenario = std::string(" ") + YARDMASTER_SOURCE_DIR +
                                "/scenarios/quickstart.yaml --set 'duration=4 s' "
                                "--set 'warm_up=1 s' ";

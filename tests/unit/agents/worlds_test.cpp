@@ -7,6 +7,7 @@
 #include <string>
 
 #include "env/scenario/load.h"
+#include "tests/support/temporary_path.h"
 
 namespace yardmaster {
 namespace {
@@ -35,8 +36,8 @@ class TraceWorlds : public ::testing::Test {
     return load_scenario(scenario_);
   }
 
-  const std::string trace_ = testing::TempDir() + "worlds_trace.csv";
-  const std::string scenario_ = testing::TempDir() + "worlds_scenario.yaml";
+  const std::string trace_ = temporary_path("worlds_trace.csv");
+  const std::string scenario_ = temporary_path("worlds_scenario.yaml");
 };
 
 Worlds worlds_of(const Scenario& scenario, const SeedRange& seeds) {

@@ -355,7 +355,7 @@ TEST_F(CommandLine, JsonIsOneObjectAndNothingElse) {
   for (const std::string& arguments : std::vector<std::string>{
            "run " + short_run_, "evaluate " + short_run_ + "--policies random --seeds 1..2 ",
            "validate " + short_run_, "list ", "list gpus ",
-           "conform tests/golden/recorded_cases.jsonl "}) {
+           "conform tests/data/vllm/slow_node_0.32_async.jsonl "}) {
     const Outcome outcome = run(arguments + " --json");
     EXPECT_EQ(outcome.code, 0) << arguments << outcome.err;
     EXPECT_EQ(outcome.err, "") << arguments;
