@@ -38,7 +38,8 @@ double idle_engine_s(const NodeSettings& settings, std::int32_t prompt_tokens,
           ? std::min(shared_tokens, (prompt_tokens - 1) / kBlockTokens * kBlockTokens)
           : 0;
   for (std::int32_t before = cached; before < prompt_tokens;) {
-    const std::int32_t chunk = std::min(prompt_tokens - before, settings.rules.max_num_batched_tokens);
+    const std::int32_t chunk =
+        std::min(prompt_tokens - before, settings.rules.max_num_batched_tokens);
     MixedStep step;
     step.chunks = 1;
     step.chunk_tokens = chunk;
