@@ -4,9 +4,9 @@
 #include <limits>
 #include <utility>
 
-#include "policies/policy.h"
 #include "env/base/check.h"
 #include "env/base/math.h"
+#include "policies/policy.h"
 
 namespace yardmaster {
 namespace {

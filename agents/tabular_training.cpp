@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "policies/policy.h"
 #include "agents/trainer.h"
 #include "env/base/check.h"
 #include "env/rl/vector_env.h"
+#include "policies/policy.h"
 
 namespace yardmaster {
 namespace {

@@ -5,12 +5,13 @@
 #include <numeric>
 #include <string>
 
-#include "policies/policy.h"
 #include "env/base/check.h"
 #include "env/rl/usage_error.h"
 #include "env/simulation/metrics.h"
+#include "env/simulation/run_to_end.h"
 #include "env/simulation/sampler.h"
 #include "env/simulation/simulation.h"
+#include "policies/policy.h"
 
 namespace yardmaster {
 namespace {
@@ -33,10 +34,10 @@ double objective_s(const Scenario& scenario, const DispatchPolicy& policy, Seed 
                    policy.reads_reports() ? Reporting::read : Reporting::unread);
   Dispatcher dispatcher(policy, seed);
   MetricsCollector metrics(scenario);
-  for (const Decision* decision = &world.advance(&metrics); decision->kind != DecisionKind::end;
-       decision = &world.advance(&metrics)) {
-    world.apply(dispatcher.decide(world, *decision));
-  }
+  const auto decide = [&](Simulation& at, const Decision& decision) {
+    return dispatcher.decide(at, decision);
+  };
+  run_to_end(world, decide, &metrics);
   NodeSampler sampler(scenario, NodeSampler::default_interval(scenario));
   sampler.sample(world);
   const double objective = metrics.finish(world, sampler).objective_s;

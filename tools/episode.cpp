@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "env/simulation/run_to_end.h"
 #include "env/simulation/sampler.h"
 #include "env/simulation/simulation.h"
 #include "env/workload/workload.h"
@@ -56,14 +57,14 @@ EpisodeResult run_episode(const Scenario& scenario, Seed seed, const NamedPolicy
 
   const auto start = std::chrono::steady_clock::now();
   std::uint64_t decisions = 0;
-  for (const Decision* d = &world.advance(&rows); d->kind != DecisionKind::end;
-       d = &world.advance(&rows)) {
-    world.apply(dispatcher.decide(world, *d));
-    sampler.at_decision(world);
+  const auto decide = [&](Simulation& at, const Decision& decision) {
+    sampler.at_decision(at);
     if (++decisions % kDecisionsPerCheck == 0) {
-      check_in(scenario, world.now(), progress);
+      check_in(scenario, at.now(), progress);
     }
-  }
+    return dispatcher.decide(at, decision);
+  };
+  run_to_end(world, decide, &rows);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
 
   sampler.sample(world);

@@ -161,10 +161,11 @@ void read_objective(Section& s, const Scenario& scenario, Objective& objective) 
                                         .min = 0.0});
   const auto given =
       s.find<Duration>({.key = "reject_penalty",
-                        .doc = "Cost of a rejected or lost task, "
-                               "in seconds of an unfinished one.",
+                        .doc = "Cost of a task that is rejected, or refused because no node can "
+                               "serve it, in seconds of an unfinished one.",
                         .fallback_text = "twice the longest `slo.e2e`; without one, 0 s, "
-                                         "and required when rejection is allowed"});
+                                         "and required when rejection is allowed, and by "
+                                         "`train` and `evaluate` when tasks may be refused"});
   const std::optional<Duration> otherwise = default_penalty(scenario.workload);
   if (!given && !otherwise && scenario.dispatch.allow_rejection && s.sound()) {
     s.fault(

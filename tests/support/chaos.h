@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "env/simulation/run_to_end.h"
 #include "env/simulation/simulation.h"
 #include "policies/policy.h"
 #include "tests/support/dice.h"
@@ -78,13 +79,10 @@ inline bool run_chaos(Simulation& world, Chaos& chaos, std::uint64_t stop = ~std
 inline void run_policy(Simulation& world, const DispatchPolicy& policy, Seed seed,
                        Observer* observer = nullptr) {
   Dispatcher dispatcher(policy, seed);
-  for (;;) {
-    const Decision& decision = world.advance(observer);
-    if (decision.kind == DecisionKind::end) {
-      return;
-    }
-    world.apply(dispatcher.decide(world, decision));
-  }
+  const auto decide = [&](Simulation& at, const Decision& decision) {
+    return dispatcher.decide(at, decision);
+  };
+  run_to_end(world, decide, observer);
 }
 
 }  // namespace yardmaster

@@ -19,6 +19,7 @@
 #include "agents/trainer.h"
 #include "agents/worlds.h"
 #include "env/rl/usage_error.h"
+#include "env/scenario/refusals.h"
 #include "tools/command.h"
 #include "tools/progress.h"
 
@@ -357,6 +358,13 @@ int run_train(const TrainCommand& command) {
   const Scenario scenario = command.scenario.load();
   if (scenario.nodes() < 2) {
     throw BadInput("a fleet of one node leaves nothing to learn");
+  }
+  if (scenario.objective.reject_penalty == Duration::zero() && refusals_are_possible(scenario)) {
+    throw BadInput(
+        fmt::format("{}: objective.reject_penalty: missing, and tasks of this workload may be too "
+                    "long for every "
+                    "node (expected a duration: without a cost, refusing them would be best)",
+                    scenario.path));
   }
   choose_seeds(scenario, command, options);
   if (!options.resume.empty()) {

@@ -158,6 +158,19 @@ TEST_F(TrainCommand, ErrorsOfTheUserEndWithTwo) {
   EXPECT_EQ(run("train " + minimal_ + tabular_ + "-o no/such/folder/x.json").code, 1);
 }
 
+TEST_F(TrainCommand, AsksForTheCostOfRefusalsWhereATaskMayFitOnNoNode) {
+  const std::string too_long =
+      "--set 'workload.tenants=[{prompt_tokens: {value: 100000}, output_tokens: {value: 40000}}, "
+      "{prompt_tokens: {value: 100}, output_tokens: {value: 10}}]' ";
+  const std::string train = "train " + minimal_ + tabular_;
+  const Outcome refused = run(train + too_long + "-o x.json");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("objective.reject_penalty: missing"), std::string::npos)
+      << refused.err;
+  EXPECT_EQ(files(), 0U);
+  EXPECT_EQ(run(train + too_long + "--set 'objective.reject_penalty=60 s' -o x.json").code, 0);
+}
+
 TEST_F(TrainCommand, AScenarioWithoutADecisionEndsWithTwo) {
   const Outcome outcome = run("train " + minimal_ + tabular_ +
                               "--set 'duration=1 ms' --set workload.load=0.001 -o x.json");
