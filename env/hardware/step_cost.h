@@ -158,8 +158,14 @@ class StepCost {
   /// KiB of weights that a step of `tokens` tokens reads, rounded down: all but the input table and
   /// the experts that no token is sent to. 0 for affine costs.
   [[nodiscard]] std::int64_t weights_kib(std::int32_t tokens) const {
-    return weights_kib_ - (unread_kib_.empty() ? 0 : unread_kib_[static_cast<std::size_t>(tokens)]);
+    return weights_kib_ - unread_kib(tokens);
   }
+  /// KiB of weights that it does not read, of those that some step reads.
+  [[nodiscard]] std::int64_t unread_kib(std::int32_t tokens) const {
+    return reads_all_weights() ? 0 : unread_kib_[static_cast<std::size_t>(tokens)];
+  }
+  /// Whether every step reads all of them, as in dense models.
+  [[nodiscard]] bool reads_all_weights() const { return unread_kib_.empty(); }
 
   /// A lower bound of every step. Formula: one read of the weights at the measured rate. Tables:
   /// the shortest step without attention. Affine: the constant.

@@ -25,9 +25,11 @@ struct NodeCounters {
   std::int64_t context_tokens = 0;
   /// Sum of 2 before c + c^2 over chunks of c tokens: twice the (query, key) pairs of prefill.
   std::int64_t chunk_pairs = 0;
-  /// Rows of the output head.
-  std::int64_t sampled_tokens = 0;
-  /// Weights read.
+  /// Rows of the output head besides one per decode.
+  std::int64_t other_samples = 0;
+  /// Weights that steps did not read: those of experts to which no token was sent.
+  std::int64_t unread_kib = 0;
+  /// Weights read. Of counters_at() only, because for most models it follows from `steps`.
   std::int64_t weights_kib = 0;
   /// Time in steps, and in steps with prefill chunks.
   Duration busy;
@@ -37,14 +39,13 @@ struct NodeCounters {
   Wide kv_slot_ps = 0;
 };
 
-/// What one step adds to the counters.
+/// What one step adds to the counters, but for the weights that it reads.
 struct StepWork {
   std::int32_t decodes = 0;
   std::int32_t chunk_tokens = 0;
-  std::int32_t sampled = 0;
+  std::int32_t other_samples = 0;
   std::int64_t context_tokens = 0;
   std::int64_t chunk_pairs = 0;
-  std::int64_t weights_kib = 0;
   std::int64_t kv_slots = 0;
 };
 

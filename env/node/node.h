@@ -117,6 +117,7 @@ struct alignas(kCacheLine) Node {
   ActiveSegment segment;
   RunningBatch batch;
   PlanState plan;
+  KvMemory kv;
   /// Decided and not yet collected, by time.
   Ring<NodeOutput, 2> outputs;
   Queues queues;
@@ -124,7 +125,6 @@ struct alignas(kCacheLine) Node {
   NodeCounters counters;
   /// Of the last closed step, which may still be under way.
   StepWork last_step_work;
-  KvMemory kv;
   PendingChanges changes;
   NodeId id = kNoNode;
 

@@ -56,7 +56,8 @@ Utilisation NodeSampler::utilisation(NodeId n, const NodeCounters& before,
   const double tokens = grown(&NodeCounters::prefill_tokens) + grown(&NodeCounters::decode_tokens);
   const double pairs = grown(&NodeCounters::chunk_pairs) / 2 + context_tokens;
   const double flops = kind.work.flops_per_token * tokens +
-                       kind.work.flops_per_sample * grown(&NodeCounters::sampled_tokens) +
+                       kind.work.flops_per_sample * (grown(&NodeCounters::decode_tokens) +
+                                                     grown(&NodeCounters::other_samples)) +
                        kind.work.flops_per_pair * pairs;
   const double bytes =
       kKib * grown(&NodeCounters::weights_kib) + kind.work.kv_bytes_per_token * context_tokens;

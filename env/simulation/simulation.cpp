@@ -166,7 +166,7 @@ void Simulation::retry(TaskSlot slot, Observer* observer) {
   make_ready(slot);
 }
 
-void Simulation::reschedule(NodeId n) {
+inline void Simulation::reschedule(NodeId n) {
   const Upcoming& next = fleet_.node(n).next;
   Time at = next.output;
   Phase phase = Phase::output;
@@ -228,7 +228,7 @@ void Simulation::look_at_ready_queue() {
 }
 
 // Asks about decision_.task, the head of the ready queue, if it can be decided now.
-bool Simulation::offer() {
+inline bool Simulation::offer() {
   if (!desk_.offer(tasks_[decision_.task.slot].spec)) {
     return false;
   }

@@ -221,7 +221,7 @@ std::string show(const NodeLoad& load) {
 std::string show(const NodeCounters& c) {
   std::ostringstream out;
   out << "steps " << c.steps << " prefill " << c.prefill_tokens << " decode " << c.decode_tokens
-      << " sampled " << c.sampled_tokens << " context " << c.context_tokens << " pairs "
+      << " samples " << c.other_samples << " context " << c.context_tokens << " pairs "
       << c.chunk_pairs << " busy " << c.busy.ps << " with prefill " << c.busy_with_prefill.ps;
   return out.str();
 }
