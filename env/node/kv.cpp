@@ -76,7 +76,7 @@ void publish_shared(const NodeRef& ref, bool scheduled) {
 
 bool awaits_publication(const NodeRef& ref, TaskSlot task) {
   const PromptPath path = path_of(ref, ref.request(task));
-  const auto on_path = [&](std::uint32_t run) {
+  const auto on_path = [&](RunId run) {
     return std::any_of(path.shared.begin(), path.shared.end(),
                        [run](const PathSpan& span) { return span.run == run; });
   };

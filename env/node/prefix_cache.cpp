@@ -17,9 +17,9 @@ void PrefixCache::reset() {
   runs_.clear();
   spans_.clear();
   holders_.clear();
-  std::fill(buckets_.begin(), buckets_.end(), kNone);
+  run_table_.clear();
   front_ = back_ = unused_piece_ = unused_run_ = unused_span_ = unused_holder_ = kNone;
-  live_pieces_ = live_runs_ = 0;
+  live_pieces_ = 0;
   free_ = 0;
   if (log_events_) {
     events_.push_back({time_, kNoRun, 0});
@@ -47,7 +47,7 @@ PrefixHit PrefixCache::lookup(const PromptPath& path, std::int32_t limit) const 
     return hit.blocks >= stop;
   };
   for (const PathSpan& span : path.shared) {
-    if (hit.blocks >= limit || !cover(shared_run(span.run), std::min(span.end, limit))) {
+    if (hit.blocks >= limit || !cover(span.run, std::min(span.end, limit))) {
       return hit;
     }
   }
@@ -68,7 +68,7 @@ HolderId PrefixCache::admit(const PromptPath& path, std::int32_t hit_blocks) {
     if (holder.held >= hit_blocks) {
       break;
     }
-    hold_run(holder, shared_run(span.run), std::min(span.end, hit_blocks));
+    hold_run(holder, span.run, std::min(span.end, hit_blocks));
   }
   if (holder.held < hit_blocks) {
     hold_run(holder, path.own, hit_blocks);
@@ -113,7 +113,7 @@ void PrefixCache::publish(HolderId h, const PromptPath& path, std::int32_t up_to
     }
     if (holder.place < path.shared.size()) {
       const PathSpan& span = path.shared[holder.place];
-      publish_in_run(holder, shared_run(span.run), std::min(span.end, up_to));
+      publish_in_run(holder, span.run, std::min(span.end, up_to));
     } else {
       publish_in_run(holder, path.own, up_to);
     }
@@ -338,25 +338,10 @@ void PrefixCache::shorten_run(std::uint32_t r) {
   }
 }
 
-std::uint32_t PrefixCache::find_run(RunId id) const {
-  if (live_runs_ == 0) {
-    return kNone;
-  }
-  const std::size_t mask = buckets_.size() - 1;
-  std::size_t b = home(id) & mask;
-  while (buckets_[b] != kNone && runs_[buckets_[b]].id != id) {
-    b = (b + 1) & mask;
-  }
-  return buckets_[b];
-}
-
 std::uint32_t PrefixCache::find_or_add_run(RunId id) {
   const std::uint32_t found = find_run(id);
   if (found != kNone) {
     return found;
-  }
-  if (2 * (live_runs_ + 1) > buckets_.size()) {
-    rehash(std::max<std::size_t>(16, 2 * buckets_.size()));
   }
   std::uint32_t r = unused_run_;
   if (r == kNone) {
@@ -366,47 +351,13 @@ std::uint32_t PrefixCache::find_or_add_run(RunId id) {
     unused_run_ = runs_[r].oldest;
   }
   runs_[r] = Run{id};
-  ++live_runs_;
-  place_run(r);
+  run_table_.insert(r, runs_);
   return r;
 }
 
-void PrefixCache::place_run(std::uint32_t r) {
-  const std::size_t mask = buckets_.size() - 1;
-  std::size_t b = home(runs_[r].id) & mask;
-  while (buckets_[b] != kNone) {
-    b = (b + 1) & mask;
-  }
-  buckets_[b] = r;
-}
-
-// Those behind it in its probe sequence move up, so that no search stops early.
 void PrefixCache::remove_run(std::uint32_t r) {
-  const std::size_t mask = buckets_.size() - 1;
-  std::size_t hole = home(runs_[r].id) & mask;
-  while (buckets_[hole] != r) {
-    hole = (hole + 1) & mask;
-  }
-  for (std::size_t b = (hole + 1) & mask; buckets_[b] != kNone; b = (b + 1) & mask) {
-    const std::size_t from_home = (b - home(runs_[buckets_[b]].id)) & mask;
-    if (from_home >= ((b - hole) & mask)) {
-      buckets_[hole] = buckets_[b];
-      hole = b;
-    }
-  }
-  buckets_[hole] = kNone;
+  run_table_.erase(r, runs_);
   runs_[r].oldest = std::exchange(unused_run_, r);
-  --live_runs_;
-}
-
-void PrefixCache::rehash(std::size_t buckets) {
-  std::vector<std::uint32_t> old(buckets, kNone);
-  old.swap(buckets_);
-  for (const std::uint32_t r : old) {
-    if (r != kNone) {
-      place_run(r);
-    }
-  }
 }
 
 // ---- holders and events ------------------------------------------------------------------------

@@ -8,10 +8,9 @@
 //     unhashed free blocks are a stretch that is only counted.
 //  3. The pieces of a run are in a list. At each depth the order in it is the order of publication,
 //     and only that order carries meaning.
-//  4. A live block has its parent alive, for requests free and the queue evicts tails first; so
-//  what
-//     is alive of a run is one stretch from its beginning, and the oldest live copy is never older
-//     at a greater depth.
+//  4. A live block has its parent alive, because requests free and the queue evicts tails first.
+//     Therefore what is alive of a run is one stretch from its beginning, and the oldest live copy
+//     is never older at a greater depth.
 // A piece that must be shorter is split: the tail goes right after it in the list, right before it
 // in the free queue, and is its *next part*. Holders name pieces by their heads and walk next
 // parts, so a split touches no holder. Eviction does not leave prefixes of copies, hits do not
@@ -27,6 +26,7 @@
 
 #include "env/base/units.h"
 #include "env/workload/prompt_paths.h"
+#include "env/workload/run_table.h"
 
 namespace yardmaster {
 
@@ -118,7 +118,7 @@ class PrefixCache {
   [[nodiscard]] std::size_t pieces() const { return live_pieces_; }
 
  private:
-  static constexpr std::uint32_t kNone = 0xFFFFFFFFU;
+  static constexpr std::uint32_t kNone = RunTable::kNone;
   struct Piece {
     std::uint32_t run = kNone;  // index into runs_; kNone: unhashed blocks
     std::int32_t begin = 0, end = 0;
@@ -146,15 +146,10 @@ class PrefixCache {
   };
   static std::size_t index(HolderId h) { return static_cast<std::size_t>(h); }
 
-  // Runs: a flat hash table of indices.
-  static std::size_t home(RunId id) {
-    return static_cast<std::size_t>(mix64(static_cast<std::uint64_t>(id)));
-  }
-  [[nodiscard]] std::uint32_t find_run(RunId) const;
+  // Runs.
+  [[nodiscard]] std::uint32_t find_run(RunId id) const { return run_table_.find(id, runs_); }
   std::uint32_t find_or_add_run(RunId);
-  void place_run(std::uint32_t run);
   void remove_run(std::uint32_t run);
-  void rehash(std::size_t buckets);
   void shorten_run(std::uint32_t run);
   void note(const Run&);
 
@@ -185,12 +180,12 @@ class PrefixCache {
   std::uint32_t front_ = kNone, back_ = kNone;  // of the free queue
   std::uint32_t unused_piece_ = kNone, unused_run_ = kNone, unused_span_ = kNone,
                 unused_holder_ = kNone;
-  std::size_t live_pieces_ = 0, live_runs_ = 0;
+  std::size_t live_pieces_ = 0;
   std::vector<Piece> pieces_;
   std::vector<Run> runs_;
+  RunTable run_table_;
   std::vector<Span> spans_;
   std::vector<Holder> holders_;
-  std::vector<std::uint32_t> buckets_;  // a power of two of them; index into runs_, or kNone
   std::vector<KvEvent> events_;
   std::vector<std::uint32_t> walk_;  // scratch of release
 };

@@ -21,7 +21,7 @@ FleetMonitor::FleetMonitor(const Scenario& scenario, Seed seed, Reporting report
       ledger_(scenario.nodes()),
       board_(scenario, seed, reporting),
       estimates_(scenario, seed),
-      prefixes_(kv_blocks(scenario), scenario.workload.paths.runs()),
+      prefixes_(kv_blocks(scenario)),
       reads_kv_events_(reporting == Reporting::read && prompts_share(scenario) &&
                        scenario.dispatch.prefix_index == PrefixSource::events),
       kv_events_(reads_kv_events_ ? scenario.nodes() : 0),
@@ -81,8 +81,7 @@ void FleetMonitor::apply_kv_events(NodeId n, Time now) {
     if (e.run == kNoRun) {
       prefixes_.forget(n);
     } else {
-      const auto run = static_cast<std::uint32_t>(e.run);
-      prefixes_.heard(n, run, scenario_->workload.paths.begin(run), e.end);
+      prefixes_.set_cached(n, e.run, scenario_->workload.paths.begin(e.run), e.end);
     }
     events.pop_front();
   }

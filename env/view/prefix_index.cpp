@@ -5,8 +5,7 @@
 
 namespace yardmaster {
 
-PrefixIndex::PrefixIndex(const std::vector<std::int32_t>& capacity, std::uint32_t runs)
-    : row_of_(runs, kNone) {
+PrefixIndex::PrefixIndex(const std::vector<std::int32_t>& capacity) {
   for (const std::int32_t blocks : capacity) {
     nodes_.push_back({blocks, 0, kNone, kNone});
   }
@@ -27,12 +26,12 @@ void PrefixIndex::sent(NodeId n, std::span<const PathSpan> shared, std::int32_t 
   evict(node);
 }
 
-void PrefixIndex::heard(NodeId n, std::uint32_t run, std::int32_t begin, std::int32_t end) {
+void PrefixIndex::set_cached(NodeId n, RunId run, std::int32_t begin, std::int32_t end) {
   const std::size_t node = index(n);
   if (end > begin) {
     use(node, run, begin, end);
   }
-  const std::uint32_t row = row_of_[run];
+  const std::uint32_t row = row_of_.find(run, rows_);
   const std::uint32_t known = row == kNone ? kNone : cell(row, node);
   if (known == kNone) {
     return;
@@ -55,12 +54,12 @@ void PrefixIndex::hit_blocks(std::span<const PathSpan> shared, std::span<double>
   std::fill(out.begin(), out.end(), 0.0);
   std::int32_t begin = 0;
   for (const PathSpan& span : shared) {
-    const std::uint32_t row = row_of_[span.run];
+    const std::uint32_t row = row_of_.find(span.run, rows_);
     if (row == kNone) {
       return;
     }
     for (std::size_t n = 0; n < nodes_.size(); ++n) {
-      const std::uint32_t entry = rows_[row * nodes_.size() + n];
+      const std::uint32_t entry = cells_[row * nodes_.size() + n];
       if (entry != kNone && out[n] == static_cast<double>(begin)) {
         out[n] = std::min(entries_[entry].end, span.end);
       }
@@ -70,12 +69,12 @@ void PrefixIndex::hit_blocks(std::span<const PathSpan> shared, std::span<double>
 }
 
 // The run becomes the node's youngest, and reaches `end` at least.
-void PrefixIndex::use(std::size_t node, std::uint32_t run, std::int32_t begin, std::int32_t end) {
+void PrefixIndex::use(std::size_t node, RunId run, std::int32_t begin, std::int32_t end) {
   const std::uint32_t row = find_or_add_row(run);
   const std::uint32_t known = cell(row, node);
   if (known == kNone) {
-    ++row_users_[row];
-    add_entry(node, {run, begin, end});
+    ++rows_[row].nodes;
+    add_entry(node, {row, begin, end});
     cell(row, node) = nodes_[node].youngest;
     return;
   }
@@ -103,18 +102,17 @@ void PrefixIndex::drop(std::size_t node, std::uint32_t e) {
   const Entry& entry = entries_[e];
   nodes_[node].blocks -= entry.end - entry.begin;
   unlink(node, e);
-  if (entry.run != kNone) {
-    const std::uint32_t row = row_of_[entry.run];
-    cell(row, node) = kNone;
-    if (--row_users_[row] == 0) {
-      row_of_[entry.run] = kNone;
-      free_rows_.push_back(row);
+  if (entry.row != kNone) {
+    cell(entry.row, node) = kNone;
+    if (--rows_[entry.row].nodes == 0) {
+      row_of_.erase(entry.row, rows_);
+      unused_rows_.push_back(entry.row);
     }
   }
   entries_[e].older = std::exchange(unused_entry_, e);
 }
 
-// Down to the capacity, the oldest first and its tail first.
+// Shrinks to the capacity: the oldest entries first, from their tails.
 void PrefixIndex::evict(std::size_t node) {
   while (nodes_[node].blocks > nodes_[node].capacity) {
     const std::uint32_t oldest = nodes_[node].oldest;
@@ -129,19 +127,21 @@ void PrefixIndex::evict(std::size_t node) {
   }
 }
 
-std::uint32_t PrefixIndex::find_or_add_row(std::uint32_t run) {
-  std::uint32_t& row = row_of_[run];
+std::uint32_t PrefixIndex::find_or_add_row(RunId run) {
+  std::uint32_t row = row_of_.find(run, rows_);
   if (row != kNone) {
     return row;
   }
-  if (free_rows_.empty()) {
-    row = static_cast<std::uint32_t>(row_users_.size());
-    row_users_.push_back(0);
-    rows_.resize(rows_.size() + nodes_.size(), kNone);
+  if (unused_rows_.empty()) {
+    row = static_cast<std::uint32_t>(rows_.size());
+    rows_.emplace_back();
+    cells_.resize(cells_.size() + nodes_.size(), kNone);
   } else {
-    row = free_rows_.back();
-    free_rows_.pop_back();
+    row = unused_rows_.back();
+    unused_rows_.pop_back();
   }
+  rows_[row].id = run;
+  row_of_.insert(row, rows_);
   return row;
 }
 

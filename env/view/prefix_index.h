@@ -1,8 +1,8 @@
-// What the dispatcher believes to lie in the nodes' prefix caches, from one of two sources: what
-// the nodes tell of their caches, as old as that is; or its own record of what it sent where, with
-// one least recently used list a node, as large as the node's KV memory. The second is approximate,
-// as in many routers: it knows no outputs, no preemptions, and takes a prompt for cached once it is
-// sent.
+// The dispatcher's estimate of the contents of the nodes' prefix caches. It has one of two sources:
+// - the cache events that nodes report, which are as old as the reports;
+// - the dispatcher's record of what it sent where: one least-recently-used list per node, as large
+//   as the node's KV memory. This is approximate, as in many routers: outputs and preemptions are
+//   missing, and a prompt counts as cached as soon as it is sent.
 #pragma once
 
 #include <cstdint>
@@ -11,47 +11,60 @@
 
 #include "env/base/ids.h"
 #include "env/workload/prompt_paths.h"
+#include "env/workload/run_table.h"
 
 namespace yardmaster {
 
-/// For each node the depths of shared runs that it should have. A value; written by the simulation.
+/// For each node, the depths of shared runs that it should have. A value; the simulation writes it.
 class PrefixIndex {
  public:
   PrefixIndex() = default;
-  /// `capacity`: [node] blocks that are remembered of it; `runs`: how many shared runs there are.
-  PrefixIndex(const std::vector<std::int32_t>& capacity, std::uint32_t runs);
+  /// `capacity`: [node] blocks that are remembered for it.
+  explicit PrefixIndex(const std::vector<std::int32_t>& capacity);
 
   /// A prompt of `blocks` full blocks goes to node `n`; `shared` is its path, which may be longer.
   void sent(NodeId n, std::span<const PathSpan> shared, std::int32_t blocks);
-  /// Node `n` tells that of a shared run the depths from its beginning to `end` are alive; none if
-  /// `end` is not beyond it.
-  void heard(NodeId n, std::uint32_t run, std::int32_t begin, std::int32_t end);
-  /// What node `n` had is lost.
+  /// Node `n` has the depths [begin, end) of a shared run, and no others of it. It has none if
+  /// end <= begin.
+  void set_cached(NodeId n, RunId run, std::int32_t begin, std::int32_t end);
+  /// Node `n` has lost its cache.
   void forget(NodeId n);
 
   /// Writes [node] the blocks from the root of the path that the node should have.
   void hit_blocks(std::span<const PathSpan> shared, std::span<double> out) const;
-  /// Blocks known of node `n`; what was sent counts with what nobody shares.
+  /// Blocks recorded for node `n`. Blocks of a prompt that was sent count even if unshared.
   [[nodiscard]] std::int32_t blocks(NodeId n) const { return nodes_[index(n)].blocks; }
 
  private:
-  static constexpr std::uint32_t kNone = 0xFFFFFFFFU;
-  /// Depths [begin, end) of a run on one node; in the node's list by last use. Parents are used
+  static constexpr std::uint32_t kNone = RunTable::kNone;
+  /// Depths [begin, end) of a run on one node, in the node's list by last use. Parents are used
   /// after their children, so the oldest entry is a leaf.
   struct Entry {
-    std::uint32_t run = kNone;  // kNone: blocks that only one request has, a mere number
-    std::int32_t begin = 0, end = 0;
-    std::uint32_t older = kNone, younger = kNone;  // `older` links unused ones
+    /// kNone: blocks of a single request, which are only counted.
+    std::uint32_t row = kNone;
+    std::int32_t begin = 0;
+    std::int32_t end = 0;
+    /// Also links unused entries.
+    std::uint32_t older = kNone;
+    std::uint32_t younger = kNone;
   };
   struct Node {
-    std::int32_t capacity = 0, blocks = 0;
-    std::uint32_t oldest = kNone, youngest = kNone;
+    std::int32_t capacity = 0;
+    std::int32_t blocks = 0;
+    std::uint32_t oldest = kNone;
+    std::uint32_t youngest = kNone;
+  };
+  /// A run that some node has.
+  struct Row {
+    RunId id = kNoRun;
+    /// Number of nodes that have some of it.
+    std::int32_t nodes = 0;
   };
   [[nodiscard]] std::uint32_t& cell(std::uint32_t row, std::size_t node) {
-    return rows_[row * nodes_.size() + node];
+    return cells_[row * nodes_.size() + node];
   }
-  std::uint32_t find_or_add_row(std::uint32_t run);
-  void use(std::size_t node, std::uint32_t run, std::int32_t begin, std::int32_t end);
+  std::uint32_t find_or_add_row(RunId run);
+  void use(std::size_t node, RunId run, std::int32_t begin, std::int32_t end);
   void add_entry(std::size_t node, const Entry&);
   void drop(std::size_t node, std::uint32_t entry);
   void unlink(std::size_t node, std::uint32_t entry);
@@ -61,10 +74,11 @@ class PrefixIndex {
   std::vector<Node> nodes_;
   std::vector<Entry> entries_;
   std::uint32_t unused_entry_ = kNone;
-  std::vector<std::uint32_t> row_of_;     // [run] its row; kNone: no node has any of it
-  std::vector<std::uint32_t> rows_;       // [row][node] entry, or kNone
-  std::vector<std::int32_t> row_users_;   // [row] nodes that have some of it
-  std::vector<std::uint32_t> free_rows_;  // rows without users
+  std::vector<Row> rows_;
+  RunTable row_of_;
+  /// [row][node] entry, or kNone.
+  std::vector<std::uint32_t> cells_;
+  std::vector<std::uint32_t> unused_rows_;
 };
 
 }  // namespace yardmaster

@@ -74,7 +74,7 @@ PromptPaths PathBuilder::build() const {
       const bool starts_here =
           std::int64_t{texts_[t].depth} * blocks_per_id_ < std::int64_t{blocks_[p]};
       if (run[t] != kNone && run[t] != last_run && starts_here) {
-        paths.spans_.push_back({run[t], end});
+        paths.spans_.push_back({shared_run(run[t]), end});
         last_run = run[t];
       }
     }

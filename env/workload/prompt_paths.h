@@ -45,7 +45,7 @@ constexpr RunId own_run(const TaskAddress& at) {
 /// A stretch of a path: blocks of a shared run from the end of the previous stretch (0 for the
 /// first) to depth `end`.
 struct PathSpan {
-  std::uint32_t run = 0;
+  RunId run = kNoRun;
   std::int32_t end = 0;
   constexpr bool operator==(const PathSpan&) const = default;
 };
@@ -81,8 +81,10 @@ class PromptPaths {
   [[nodiscard]] PromptPath path(PathId id, const TaskAddress& at) const {
     return {shared(id), own_run(at)};
   }
-  /// The depth at which a shared run begins.
-  [[nodiscard]] std::int32_t begin(std::uint32_t run) const { return begin_[run]; }
+  /// The depth at which a shared run begins. REQUIRES that it is a run of this table.
+  [[nodiscard]] std::int32_t begin(RunId run) const {
+    return begin_[static_cast<std::size_t>(run)];
+  }
   /// Number of paths.
   [[nodiscard]] std::size_t size() const { return first_.empty() ? 0 : first_.size() - 1; }
   /// Number of shared runs.

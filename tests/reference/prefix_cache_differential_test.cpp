@@ -66,7 +66,7 @@ struct Texts {
       while (place < p.shared.size() && p.shared[place].end <= d) {
         ++place;
       }
-      const RunId run = place < p.shared.size() ? shared_run(p.shared[place].run) : p.own;
+      const RunId run = place < p.shared.size() ? p.shared[place].run : p.own;
       const BlockHash hash = hashes[r][static_cast<std::size_t>(d)];
       EXPECT_EQ(names.try_emplace({run, d}, hash).first->second, hash) << "one name, two texts";
     }
@@ -261,7 +261,7 @@ class Trial {
   std::int32_t by_events(const PromptPath& path) {
     std::int32_t depth = 0;
     for (const PathSpan& span : path.shared) {
-      depth = std::max(depth, std::min(span.end, reach_[shared_run(span.run)]));
+      depth = std::max(depth, std::min(span.end, reach_[span.run]));
       if (depth < span.end) {
         break;
       }

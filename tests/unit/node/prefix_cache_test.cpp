@@ -8,7 +8,7 @@
 namespace yardmaster {
 namespace {
 
-constexpr std::array<PathSpan, 1> kSystemPrompt = {PathSpan{0, 4}};
+constexpr std::array<PathSpan, 1> kSystemPrompt = {PathSpan{shared_run(0), 4}};
 constexpr PromptPath kAnna{kSystemPrompt, own_run({0, 1, 0, 0, 0, 0})};
 constexpr PromptPath kBert{kSystemPrompt, own_run({0, 2, 0, 0, 0, 0})};
 

@@ -26,7 +26,7 @@ struct HandMadeNode {
 };
 
 /// The first 1,000 blocks of a hand-made task's prompt are shared with other tasks.
-inline constexpr PathSpan kSharedPrompt{0, 1000};
+inline constexpr PathSpan kSharedPrompt{shared_run(0), 1000};
 
 /// `decoding` requests of equal size with a first token at `first_token_s`.
 inline HandMadeNode busy(std::uint32_t kind, std::int32_t decoding, std::int64_t prompt,
@@ -93,7 +93,7 @@ class HandMadeFleet {
       scenario_.kind_of.push_back(node.kind);
     }
     estimates_ = Estimates(scenario_, seed);
-    prefixes_ = PrefixIndex(std::vector<std::int32_t>(nodes_.size(), 1000), 1);
+    prefixes_ = PrefixIndex(std::vector<std::int32_t>(nodes_.size(), 1000));
     for (const HandMadeNode& node : nodes_) {
       add(node);
     }

@@ -8,6 +8,7 @@ namespace {
 
 using Ids = std::vector<std::uint64_t>;
 using Spans = std::vector<PathSpan>;
+constexpr RunId kRun0 = shared_run(0), kRun1 = shared_run(1);
 
 /// Paths of prompts given as ids of single blocks.
 struct Table {
@@ -36,7 +37,7 @@ TEST(PromptPaths, AConversationIsOneRun) {
   ASSERT_TRUE(table.add({1, 2}));
   ASSERT_TRUE(table.add({1, 2, 3, 4}));
   ASSERT_TRUE(table.add({1, 2, 3, 4, 5}));
-  EXPECT_EQ(table.spans(), (std::vector<Spans>{{{0, 2}}, {{0, 4}}, {{0, 4}}}));
+  EXPECT_EQ(table.spans(), (std::vector<Spans>{{{kRun0, 2}}, {{kRun0, 4}}, {{kRun0, 4}}}));
 }
 
 TEST(PromptPaths, APromptThatLeavesARunInTheMiddleStartsAnother) {
@@ -46,7 +47,8 @@ TEST(PromptPaths, APromptThatLeavesARunInTheMiddleStartsAnother) {
   ASSERT_TRUE(table.add({1, 7, 8}));
   ASSERT_TRUE(table.add({1, 7, 8, 9}));
   EXPECT_EQ(table.spans(),
-            (std::vector<Spans>{{{0, 3}}, {{0, 3}}, {{0, 1}, {1, 3}}, {{0, 1}, {1, 3}}}));
+            (std::vector<Spans>{
+                {{kRun0, 3}}, {{kRun0, 3}}, {{kRun0, 1}, {kRun1, 3}}, {{kRun0, 1}, {kRun1, 3}}}));
 }
 
 TEST(PromptPaths, APathEndsWithItsFullBlocks) {
@@ -56,9 +58,9 @@ TEST(PromptPaths, APathEndsWithItsFullBlocks) {
   ASSERT_TRUE(builder.add(ids, 64));
   ASSERT_TRUE(builder.add(ids, 32));  // the second id covers less than a block
   const PromptPaths paths = builder.build();
-  EXPECT_EQ(paths.shared(PathId{0}).back(), (PathSpan{0, 33}));
-  EXPECT_EQ(paths.shared(PathId{1}).back(), (PathSpan{0, 64}));
-  EXPECT_EQ(paths.shared(PathId{2}).back(), (PathSpan{0, 32}));
+  EXPECT_EQ(paths.shared(PathId{0}).back(), (PathSpan{shared_run(0), 33}));
+  EXPECT_EQ(paths.shared(PathId{1}).back(), (PathSpan{shared_run(0), 64}));
+  EXPECT_EQ(paths.shared(PathId{2}).back(), (PathSpan{shared_run(0), 32}));
 }
 
 TEST(PromptPaths, EqualIdsOfUnequalPrefixesAreRefusedAndForgotten) {

@@ -150,10 +150,10 @@ TEST_F(TraceFile, MooncakeRowsGiveSharedPrefixes) {
   // Ids 0, 1 and 3 are one run of 96 blocks; 2 and 4 to 6 are not shared. The second turn ends
   // within id 3, after 93 full blocks.
   EXPECT_EQ(trace_.paths.runs(), 1U);
-  EXPECT_EQ(shared(0), (Spans{{0, 64}}));
-  EXPECT_EQ(shared(1), (Spans{{0, 32}}));
-  EXPECT_EQ(shared(2), (Spans{{0, 93}}));
-  EXPECT_EQ(shared(3), (Spans{{0, 96}}));
+  EXPECT_EQ(shared(0), (Spans{{shared_run(0), 64}}));
+  EXPECT_EQ(shared(1), (Spans{{shared_run(0), 32}}));
+  EXPECT_EQ(shared(2), (Spans{{shared_run(0), 93}}));
+  EXPECT_EQ(shared(3), (Spans{{shared_run(0), 96}}));
 }
 
 TEST_F(TraceFile, MooncakeFaultsAreReportedWithTheirLines) {
