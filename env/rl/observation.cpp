@@ -29,8 +29,8 @@ NodeEstimates estimates_of(std::size_t n, const TaskView& task, const FleetView&
   e.predicted = model.predict(node, task, fleet);
   e.work_ahead_s = model.work_ahead(node, fleet);
   e.queue_over_rate_s = (fleet.in_flight[n] + 1) / std::max(model.service_rate(node), 1e-9);
-  e.scores = {static_cast<float>(e.predicted.finish()),
-              static_cast<float>(e.predicted.finish() + e.predicted.others),
+  e.scores = {static_cast<float>(e.predicted.finish_s()),
+              static_cast<float>(e.predicted.finish_s() + e.predicted.delay_to_others_s),
               static_cast<float>(e.queue_over_rate_s)};
   return e;
 }

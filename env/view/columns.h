@@ -1,4 +1,5 @@
-// The columns of a FleetView, declared once: for those who keep them and for those who read them.
+// The columns of a FleetView, declared once for the code that keeps them and the code that reads
+// them.
 // A new column is a member and a line of for_each().
 #pragma once
 
@@ -10,13 +11,14 @@
 
 namespace yardmaster {
 
-/// A column as it is read, and as it is kept. [node]
+/// [node] A column as it is read.
 template <class T>
 using Shown = std::span<const T>;
+/// [node] A column as it is kept.
 template <class T>
 using Kept = std::vector<T>;
 
-/// What the newest report that has arrived says of each node, as of the instant when it was taken.
+/// The newest report of each node that has arrived. It shows the node when the report was taken.
 template <template <class> class Column>
 struct ReportColumns {
   /// never() before the first report.
@@ -47,7 +49,7 @@ struct ReportColumns {
   }
 };
 
-/// The dispatcher's own books of what it sent to each node. Exact.
+/// The dispatcher's own record of the tasks that it sent to each node. Exact.
 template <template <class> class Column>
 struct LedgerColumns {
   /// Tasks sent and not ended.

@@ -10,14 +10,15 @@
 namespace yardmaster {
 namespace {
 
-/// Engines pad a batch to captured sizes this far apart: slopes are taken over as many.
+/// Engines pad a batch to captured sizes this far apart, so slopes are taken over as many.
 constexpr double kGraphSpacing = 8;
-/// Where the stall by a prompt is fitted.
-constexpr double kFitBatch = 16, kFitContext = 1e5;
-/// How many of the workload's mean task join what is on a node when its own mean is taken.
+/// Batch and context at which the stall by a prompt is fitted.
+constexpr double kFitBatch = 16;
+constexpr double kFitContext = 1e5;
+/// Number of tasks of the workload's mean that are added to a node's requests for its mean.
 /// Chosen on validation seeds; between 8 and 64 the mean of marginal_cost differs by 2 %.
 constexpr double kPriorTasks = 16;
-/// Who reaches its predicted length has half this share of it still to come.
+/// A request at its predicted length is expected to produce half this share of it in addition.
 constexpr double kOverdueShare = 0.5;
 
 /// x where it is well above zero, falling to zero below it; half of `scale` at zero.
@@ -96,7 +97,7 @@ Estimates::Mixed Estimates::mixed(const NodeModel& node, double decodes, double 
     ps = full * cost.mixed(step).ps;
   }
   step.chunk_tokens = static_cast<std::int32_t>(left);
-  // Attention pays for pairs of tokens, however the prompt is cut.
+  // The cost of attention is per pair of tokens, however the prompt is cut.
   step.chunk_pairs = static_cast<std::int64_t>(pairs);
   ps += cost.mixed(step).ps;
   return {static_cast<double>(ps) * node.seconds_per_ps, static_cast<double>(full + 1)};
@@ -109,10 +110,10 @@ double Estimates::stall(const NodeModel& node, double decodes, double context, d
 
 double Estimates::pace(const NodeModel& node, const LoadEstimate& load, double decodes,
                        double context) {
-  // One of these decodes is who asks: it is not stalled by its own successor.
+  // A decode is not stalled by its own successor.
   const double others = std::max(decodes - 1, 0.0);
   return step(node, decodes, context) +
-         others * (load.successor_stall + context * node.stall_context / load.mean_output);
+         others * (load.successor_stall_s + context * node.stall_context / load.mean_output);
 }
 
 LoadEstimate Estimates::load(const NodeModel& node, std::size_t i, const FleetView& view) const {
@@ -126,7 +127,7 @@ LoadEstimate Estimates::load(const NodeModel& node, std::size_t i, const FleetVi
       (prompts + waiting + kPriorTasks * mean_prompt_) / (load.requests + kPriorTasks);
   load.mean_output = (predicted + kPriorTasks * predicted_in_flight_) /
                      (load.decoding + kPriorTasks) * (mean_output_ / predicted_in_flight_);
-  load.successor_stall =
+  load.successor_stall_s =
       std::max(node.stall_base + node.stall_token * mean_prompt, 0.0) / load.mean_output;
   if (load.decoding <= 0) {
     return load;
@@ -134,11 +135,11 @@ LoadEstimate Estimates::load(const NodeModel& node, std::size_t i, const FleetVi
   const double now_us = static_cast<double>(view.now.ps) / static_cast<double>(kPsPerMicrosecond);
   const double elapsed =
       (load.decoding * now_us - static_cast<double>(view.first_token_us[i])) * 1e-6;
-  // The pace depends on the context, which depends on the pace: taken half way.
-  load.pace = pace(node, load, load.decoding, prompts + predicted / 2);
-  const double produced = load.decoding + std::max(elapsed, 0.0) / load.pace;
+  // The pace depends on the context, which depends on the pace. Use the context half way.
+  load.pace_s = pace(node, load, load.decoding, prompts + predicted / 2);
+  const double produced = load.decoding + std::max(elapsed, 0.0) / load.pace_s;
   load.context = std::min(prompts + produced, node.kv_tokens);
-  load.step = step(node, load.decoding, load.context);
+  load.step_s = step(node, load.decoding, load.context);
   load.remaining =
       std::max(smoothly_positive(predicted - produced, kOverdueShare * predicted), load.decoding);
   return load;
@@ -156,7 +157,7 @@ double Estimates::wait(const NodeModel& node, const LoadEstimate& now, std::size
                        const TaskView& task, const FleetView& view) const {
   const auto waiting = static_cast<double>(view.awaiting_tokens[i]);
   const double prompts = waiting_prefill(node, now, view.awaiting_first[i], waiting);
-  // Requests that must end before this one finds a place and memory.
+  // Requests that must end before this one has a place and memory.
   const double demand = now.context + waiting + task.prompt_tokens;
   const double no_place = now.requests + 1 - node.settings->rules.max_num_seqs;
   const double no_memory =
@@ -164,21 +165,21 @@ double Estimates::wait(const NodeModel& node, const LoadEstimate& now, std::size
   const double excess = std::max(no_place, no_memory);
   double places = 0;
   if (excess > 0) {
-    places = now.decoding > 0 ? excess * now.mean_output * now.pace / now.decoding
+    places = now.decoding > 0 ? excess * now.mean_output * now.pace_s / now.decoding
                               : excess / service_rates_[i];
   }
-  // Steps that are planned already: half of one on average, and those that run ahead.
-  return std::max(prompts, places) + (node.settings->rules.steps_in_flight - 0.5) * now.step;
+  // Steps that are already planned: half of one on average, and those that run ahead.
+  return std::max(prompts, places) + (node.settings->rules.steps_in_flight - 0.5) * now.step_s;
 }
 
-double Estimates::others_lose(const NodeModel& node, const LoadEstimate& now, const Mixed& prefill,
-                              const TaskView& task) {
+double Estimates::delay_to_others_s(const NodeModel& node, const LoadEstimate& now,
+                                    const Mixed& prefill, const TaskView& task) {
   const double output = std::max(task.predicted_tokens, 1);
   const double left = now.decoding > 0 ? now.remaining / now.decoding : now.mean_output;
-  // Steps that the task shares with each: the shorter of the two stays when they are alike, and up
-  // to twice as many when they are not, for who ends is replaced by another.
+  // Steps that the task shares with each request: the smaller of the two lengths if they are alike,
+  // and up to twice as many otherwise, because a request that ends is replaced.
   const double overlap = 2 * left * output / (left + output);
-  const double without = now.decoding > 0 ? now.step : step(node, 1, 0);
+  const double without = now.decoding > 0 ? now.step_s : step(node, 1, 0);
   const double stalled = std::max(prefill.seconds - prefill.steps * without, 0.0);
   const double slower =
       node.context_token * (task.prompt_tokens + output / 2) + growth(node, now.requests);
@@ -192,17 +193,17 @@ Prediction Estimates::predict(NodeId n, const TaskView& task, const FleetView& v
   const double prompt = task.prompt_tokens;
   const double output = std::max(task.predicted_tokens, 1);
   const Mixed prefill = mixed(node, now.decoding, now.context, prompt, prompt * prompt);
-  // What does not fit does not run.
+  // Only the share that fits into memory runs.
   const double context =
       now.context + static_cast<double>(view.awaiting_tokens[i]) + prompt + output / 2;
   const double fits = context > node.kv_tokens ? node.kv_tokens / context : 1;
 
   Prediction p;
-  p.wait = wait(node, now, i, task, view);
-  p.prefill = prefill.seconds;
-  p.tpot = pace(node, now, (now.requests + 1) * fits, context * fits);
-  p.decode = (output - 1) * p.tpot;
-  p.others = now.requests > 0 ? others_lose(node, now, prefill, task) : 0;
+  p.wait_s = wait(node, now, i, task, view);
+  p.prefill_s = prefill.seconds;
+  p.tpot_s = pace(node, now, (now.requests + 1) * fits, context * fits);
+  p.decode_s = (output - 1) * p.tpot_s;
+  p.delay_to_others_s = now.requests > 0 ? delay_to_others_s(node, now, prefill, task) : 0;
   return p;
 }
 

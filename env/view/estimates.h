@@ -1,22 +1,38 @@
-// The cost model that policies reckon with: the compiled step costs of each node under the
-// scenario's calibration error, blind to slow-downs and to everything that was not reported. All in
-// seconds.
+// The cost model of the policies: the compiled step costs of each node, times the scenario's
+// calibration error. It does not know slow spells or anything that was not reported.
 //
-// Everything is closed form in the columns of a FleetView, O(1) a node. With, on one node,
-//   n, d   requests sent and not ended, and how many of them have had a first token;
-//   P, O   prompt and predicted tokens of those d, T the time since their first tokens, summed;
-//   W      prompt tokens of the n - d without a first token;
-//   M, m   prompt and output tokens of the mean task there: of what is there and 16 of the
-//   workload; L, o   prompt and predicted tokens of the task that asks: step(d, S)      =
-//   decode_base[d] + decode_token S stall(d, S, x)  = steps that compute x prompt tokens beside d
-//   decodes, less as many decode steps pace(d, S)      = step(d, S) + (d - 1) / m stall(d, S, M)
-//   who ends is replaced by a new prompt produced        = d + T / pace,  S = P + produced,
-//   remaining = O - produced, smoothly above 0 wait            = max(prefill of W, excess m pace /
-//   d) + steps in flight finish          = wait + prefill of L + (o - 1) pace(n + 1, S + W + L + o
-//   / 2) others lose     = n stall(d, S, L) + n overlap (decode_token (L + o / 2) + growth of
-//   decode_base)
-// docs/policies.md says why. What it does not know: prompts and outputs of one node are
-// independent, a batch stays as large as it is, and predicted lengths are taken at their word.
+// Everything is in closed form in the columns of a FleetView, O(1) per node. Symbols, for one node:
+//
+//   n, d   requests in flight; those of them with a first token
+//   P, O   prompt and predicted tokens of those d, summed
+//   T      the time since their first tokens, summed
+//   W      prompt tokens of the other n - d, summed
+//   L, o   prompt and predicted tokens of the task
+//   M, m   prompt and output tokens of the mean task: over the node's requests and 16 more of the
+//          workload's mean
+//   KV     tokens that fit into memory
+//
+// Formulas:
+//
+//   step(d, S)       = decode_base[d] + decode_token S
+//   stall(d, S, x)   = time of the steps that compute x prompt tokens beside d decodes
+//                      - time of as many decode steps
+//   pace(d, S)       = step(d, S) + (d - 1) / m stall(d, S, M)
+//   produced         = d + T / pace(d, P + O / 2)
+//   S                = P + produced
+//   remaining        = (x + sqrt(x^2 + (O / 2)^2)) / 2, at least d        x = O - produced
+//   e                = max(n + 1 - max_num_seqs, (n + 1) (1 - KV / (S + W + L)))
+//   wait             = max(prefill of W, e m pace / d) + (steps in flight - 1/2) step
+//   prefill          = time of the steps that compute L tokens beside d decodes over S
+//   tpot             = pace(n + 1, S + W + L + o / 2)
+//   finish           = wait + prefill + (o - 1) tpot
+//   r                = remaining / d, or m if d = 0
+//   v                = 2 r o / (r + o)
+//   growth           = (decode_base[n + 8] - decode_base[n]) / 8
+//   delay_to_others  = n (stall(d, S, L) + v (decode_token (L + o / 2) + growth))
+//
+// docs/policies.md gives the reasons. Assumptions: prompts and outputs on a node are independent,
+// a batch keeps its size, and predicted lengths are correct.
 #pragma once
 
 #include <cstdint>
@@ -32,28 +48,41 @@ namespace yardmaster {
 struct FleetView;
 struct TaskView;
 
-/// What is on a node, as the ledger and the cost model tell.
+/// The load of a node according to the ledger and the cost model.
 struct LoadEstimate {
-  double requests = 0;     // sent and not ended
-  double decoding = 0;     // of these, with a first token
-  double context = 0;      // computed tokens of those that decode
-  double remaining = 0;    // tokens that those are still expected to produce
-  double step = 0;         // seconds of one decode step
-  double pace = 0;         // seconds a token, the prompts of successors included
-  double mean_output = 1;  // tokens of a request there, from first to last
-  double successor_stall =
-      0;  // seconds that the successor of one decode adds to the others, a token
+  /// Requests sent and not ended.
+  double requests = 0;
+  /// Of these, requests with a first token.
+  double decoding = 0;
+  /// Computed tokens of the requests that decode.
+  double context = 0;
+  /// Tokens that these requests are still expected to produce.
+  double remaining = 0;
+  /// One decode step.
+  double step_s = 0;
+  /// Per token, including the prompts of successors.
+  double pace_s = 0;
+  /// Mean output tokens of a request on the node.
+  double mean_output = 1;
+  /// Delay per token that the successor of one decode causes to the others.
+  double successor_stall_s = 0;
 };
 
-/// What sending a task to a node is predicted to do.
+/// The predicted effect of sending a task to a node.
 struct Prediction {
-  double wait = 0;     // until its prefill begins
-  double prefill = 0;  // its own, beside the decodes there
-  double decode = 0;   // from the first token to the last
-  double tpot = 0;     // of it, a token
-  double others = 0;   // what the others there lose, summed over them
+  /// Until the task's prefill begins.
+  double wait_s = 0;
+  /// The task's own prefill, beside the decodes on the node.
+  double prefill_s = 0;
+  /// From the first token to the last.
+  double decode_s = 0;
+  /// Decode time per token.
+  double tpot_s = 0;
+  /// Delay of the other requests on the node, summed over them.
+  double delay_to_others_s = 0;
 
-  [[nodiscard]] double finish() const { return wait + prefill + decode; }
+  /// Until the task ends.
+  [[nodiscard]] double finish_s() const { return wait_s + prefill_s + decode_s; }
 };
 
 /// Predictions for (task, node) pairs. A value: it belongs to a world and is copied with it; it
@@ -64,9 +93,9 @@ class Estimates {
   /// Borrows the scenario, like the world that it belongs to.
   Estimates(const Scenario&, Seed);
 
-  /// What is on `n` now.
+  /// The present load of `n`.
   [[nodiscard]] LoadEstimate load(NodeId n, const FleetView&) const;
-  /// What sending the task to `n` now is predicted to do.
+  /// The predicted effect of sending the task to `n` now.
   [[nodiscard]] Prediction predict(NodeId n, const TaskView&, const FleetView&) const;
 
   /// Tokens that the requests with a first token on `n` are still expected to produce, from
@@ -85,22 +114,23 @@ class Estimates {
   /// Seconds that `tokens` of one prompt add to the steps of a busy node: without the read of the
   /// weights and the host's time, which its decodes pay for anyway.
   [[nodiscard]] double prefill_beside(NodeId n, double tokens) const;
-  /// Seconds until what is on `n` would be done if nothing more came: prompts that wait, then the
-  /// tokens left of the mean request at the present batch.
+  /// Seconds until the work on `n` would be done if no more arrived: waiting prompts, then the
+  /// remaining tokens of the mean request at the present batch.
   [[nodiscard]] double work_ahead(NodeId n, const FleetView&) const;
   /// Seconds per output token if the task joined now.
   [[nodiscard]] double tpot_if_joined(NodeId n, const TaskView& task, const FleetView& view) const {
-    return predict(n, task, view).tpot;
+    return predict(n, task, view).tpot_s;
   }
   /// Predicted seconds until the task ends on `n`: waiting, own prefill, decode at the batch it
   /// joins.
-  [[nodiscard]] double finish(NodeId n, const TaskView& task, const FleetView& view) const {
-    return predict(n, task, view).finish();
+  [[nodiscard]] double finish_s(NodeId n, const TaskView& task, const FleetView& view) const {
+    return predict(n, task, view).finish_s();
   }
-  /// Seconds that the others on `n` lose, summed over them, when the task joins: its prefill stalls
-  /// them and their steps grow.
-  [[nodiscard]] double others_lose(NodeId n, const TaskView& task, const FleetView& view) const {
-    return predict(n, task, view).others;
+  /// Delay that the task causes to the others on `n`, summed over them: its prefill stalls them,
+  /// and their steps become longer.
+  [[nodiscard]] double delay_to_others_s(NodeId n, const TaskView& task,
+                                         const FleetView& view) const {
+    return predict(n, task, view).delay_to_others_s;
   }
   /// Saturated requests/s of the node on this workload.
   [[nodiscard]] double service_rate(NodeId n) const { return service_rates_[index(n)]; }
@@ -110,17 +140,24 @@ class Estimates {
  private:
   struct NodeModel {
     const NodeSettings* settings = nullptr;
-    double seconds_per_ps = 0;  // of the compiled costs: 1e-12 times the node's calibration factor
-    double context_token = 0;   // seconds that a context token adds to a decode step
-    double stall_base = 0;      // a prompt of x tokens beside decodes over S stalls them by
-    double stall_token = 0;     //   stall_base + stall_token x + stall_context S
+    /// Of the compiled costs: 1e-12 times the node's calibration factor.
+    double seconds_per_ps = 0;
+    /// Seconds that a context token adds to a decode step.
+    double context_token = 0;
+    /// A prompt of x tokens beside decodes over S tokens stalls them by
+    /// stall_base + stall_token x + stall_context S seconds.
+    double stall_base = 0;
+    double stall_token = 0;
     double stall_context = 0;
-    double kv_tokens = 0;           // that fit
-    std::int32_t most_decodes = 1;  // beside which a chunk of prefill has room
+    /// Tokens that fit into memory.
+    double kv_tokens = 0;
+    /// Most decodes beside which a chunk of prefill has room.
+    std::int32_t most_decodes = 1;
   };
   /// Prompt tokens computed in steps that they share with decodes.
   struct Mixed {
-    double seconds = 0, steps = 0;
+    double seconds = 0;
+    double steps = 0;
   };
 
   static double step(const NodeModel&, double sequences, double context);
@@ -130,19 +167,23 @@ class Estimates {
   static double pace(const NodeModel&, const LoadEstimate&, double decodes, double context);
   static double waiting_prefill(const NodeModel&, const LoadEstimate&, double prompts,
                                 double tokens);
-  static double others_lose(const NodeModel&, const LoadEstimate&, const Mixed& prefill,
-                            const TaskView&);
+  static double delay_to_others_s(const NodeModel&, const LoadEstimate&, const Mixed& prefill,
+                                  const TaskView&);
   void fit_stall(NodeModel&) const;
   [[nodiscard]] LoadEstimate load(const NodeModel&, std::size_t node, const FleetView&) const;
   [[nodiscard]] double wait(const NodeModel&, const LoadEstimate&, std::size_t node,
                             const TaskView&, const FleetView&) const;
 
-  std::vector<NodeModel> nodes_;       // [node]
-  std::vector<double> service_rates_;  // [node] requests/s
-  // Tokens of the workload's tasks.
-  double mean_prompt_ = 1, mean_output_ = 1;
-  double predicted_in_flight_ =
-      1;  // mean prediction of those in flight, long ones being there longer
+  /// [node]
+  std::vector<NodeModel> nodes_;
+  /// [node] requests/s
+  std::vector<double> service_rates_;
+  /// Mean tokens of the workload's tasks.
+  double mean_prompt_ = 1;
+  double mean_output_ = 1;
+  /// Mean predicted tokens of tasks in flight. Larger than the mean of all tasks, because long
+  /// tasks are in flight for longer.
+  double predicted_in_flight_ = 1;
 };
 
 }  // namespace yardmaster

@@ -1,6 +1,6 @@
-// What a policy may know of the fleet: reports, stale and perhaps lost, and the dispatcher's own
-// ledger of what it sent and, since it proxies the streams, of first tokens and ends. Never the
-// truth.
+// The part of the fleet's state that policies can see: reports, which are stale and may be lost,
+// and the dispatcher's own ledger of tasks sent, first tokens and ends. It sees the last two,
+// because it proxies the streams. The true state of the nodes is never visible.
 #pragma once
 
 #include <algorithm>
@@ -40,7 +40,7 @@ struct FleetView : ReportColumns<Shown>, LedgerColumns<Shown> {
   }
 
   [[nodiscard]] std::size_t nodes() const { return up.size(); }
-  /// How old the newest report is; the time of the run when there is none.
+  /// Age of the newest report; the time since the start of the run if there is none.
   [[nodiscard]] Duration age(NodeId n) const {
     return report_taken[index(n)].is_never() ? Duration{now.ps} : now - report_taken[index(n)];
   }
@@ -55,7 +55,7 @@ struct FleetView : ReportColumns<Shown>, LedgerColumns<Shown> {
       hit *= kBlockTokens;
     }
   }
-  /// Blocks that the dispatcher knows of in the prefix cache of `n`.
+  /// Blocks that PrefixIndex records for `n`.
   [[nodiscard]] std::int32_t prefix_blocks(NodeId n) const {
     return prefixes == nullptr ? 0 : prefixes->blocks(n);
   }

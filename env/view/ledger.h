@@ -1,4 +1,4 @@
-// The dispatcher's own books: what it sent where, and what has come back.
+// The dispatcher's own record of tasks sent and returned.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,20 @@
 
 namespace yardmaster {
 
-/// What the books need to know of a task.
+/// The facts of a task that the ledger needs.
 struct LedgerEntry {
   std::int32_t prompt_tokens = 0;
   std::int32_t predicted_tokens = 0;
-  /// Of this attempt, as seen; never() before.
+  /// When the first token of this attempt passed the dispatcher; never() before.
   Time first_token = Time::never();
 };
 
 /// Columns over nodes, as FleetView shows them, and totals. A value.
 struct Ledger {
   LedgerColumns<Kept> columns;
-  /// [node] since the start
+  /// [node] Tasks sent since the start.
   std::vector<std::int64_t> sent_total;
+  /// [node] Tasks returned since the start.
   std::vector<std::int64_t> returned_total;
   NodeId last_sent = kNoNode;
 

@@ -6,7 +6,7 @@
 
 namespace yardmaster {
 
-/// What an ordering may know besides the task.
+/// What an ordering can see besides the task.
 struct QueueView {
   Time now;
 };

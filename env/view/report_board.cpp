@@ -34,8 +34,8 @@ ReportBoard::ReportBoard(const Scenario& scenario, Seed seed, Reporting reportin
   });
 }
 
-// After a report was shown. A round that is over and skipped reports goes on not where it ended,
-// but where times fall back.
+// Called after a report was shown. If the round skipped reports, the next one in turn is where
+// arrival times decrease, not where the round ended.
 void ReportBoard::find_next_in_turn(Time now) {
   const std::size_t nodes = turn_.size();
   const auto next = [nodes](std::size_t turn) { return turn + 1 < nodes ? turn + 1 : 0; };
@@ -56,7 +56,7 @@ std::int64_t ReportBoard::last_by(std::size_t node, Time t) const {
   return since < 0 ? -1 : since / interval_.ps;
 }
 
-// The same without a division when it is `guess`, as nearly always.
+// The same without a division if the result is `guess`, which is nearly always so.
 std::int64_t ReportBoard::last_by(std::size_t node, Time t, std::int64_t guess) const {
   const Duration since = t - taken_at(node, guess);
   return since >= Duration::zero() && since < interval_ ? guess : last_by(node, t);
@@ -72,8 +72,8 @@ bool ReportBoard::lost(std::size_t node, std::int64_t report) const {
   return draw.uniform() < loss_;
 }
 
-// Of the reports up to `report`, which have arrived, the newest is kept: later ones may be lost,
-// and those that are not will take its place in the ring.
+// Keeps the newest of the reports up to `report`, which have arrived: later ones may be lost, and
+// those that are not will overwrite it in the ring.
 void ReportBoard::keep_arrived(std::size_t node, std::int64_t report) {
   const auto depth = static_cast<std::int64_t>(depth_);
   for (std::int64_t k = std::min(report, clocks_[node].last_taken);
@@ -101,7 +101,8 @@ inline void ReportBoard::show(NodeId n, std::int64_t report, std::int32_t kv_blo
   columns.returned_since[i] = static_cast<std::int32_t>(returned);
 }
 
-// A report that has arrived and supersedes all before, of a node that has not changed since.
+// Takes and shows a report that has arrived and supersedes all earlier ones. The node has not
+// changed since.
 inline void ReportBoard::take_and_show(NodeId n, std::int64_t report, const NodeRef& node) {
   const std::size_t i = index(n);
   const Time at = taken_at(i, report);
@@ -122,7 +123,7 @@ void ReportBoard::snapshot(NodeId n, Time t, const NodeRef& node, bool up, std::
   }
   const std::int64_t arrived = last_by(i, t - delay_, clock.shown);
   keep_arrived(i, arrived);
-  // Older ones than the newest that has arrived by `t` are superseded: nobody will read them.
+  // Reports before the newest that has arrived by `t` are superseded and will not be read.
   std::int64_t from = arrived;
   while (from > clock.last_taken && lost(i, from)) {
     --from;
@@ -146,7 +147,7 @@ bool ReportBoard::show_newest(NodeId n, Time now, const NodeRef& node, bool up, 
   const std::int64_t newest = last_by(i, now - delay_, clock.shown + 1);
   const bool takes = newest > clock.last_taken;
   if (takes && up && loss_ <= 0) {
-    take_and_show(n, newest, node);  // as mostly
+    take_and_show(n, newest, node);
   } else if (clock.shown < newest) {
     if (takes) {
       snapshot(n, now, node, up, sent, returned);

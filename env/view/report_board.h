@@ -1,5 +1,5 @@
-// What the nodes have reported. A report is no event: a snapshot is taken just before its node
-// changes, or when somebody reads, whichever comes first.
+// The reports of the nodes. A report is not an event: its snapshot is taken just before the node
+// changes or when the reports are read, whichever comes first.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,11 @@
 
 namespace yardmaster {
 
-/// Whether anybody reads the reports of a world.
+/// Whether the reports of a world are read.
 enum class Reporting : std::uint8_t {
   read,
-  unread,  // none is ever shown, and none costs anything
+  /// No report is taken or shown.
+  unread,
 };
 
 /// Report k of node n is taken at phase[n] + k interval and arrives `delay` later, unless it is
@@ -27,44 +28,46 @@ class ReportBoard {
 
   /// Whether a report of `n` falls due by `t`: then `snapshot` must follow before the node changes.
   [[nodiscard]] bool due(NodeId n, Time t) const { return due_[index(n)] <= t; }
-  /// Takes what reports up to `t` show and somebody may yet read. `node` has not changed since the
-  /// first of them; `up` false: it reports nothing. `sent` and `returned`: the ledger's totals.
+  /// Takes the reports up to `t` that may still be read. `node` has not changed since the first of
+  /// them. If `up` is false, it reports nothing. `sent` and `returned` are the ledger's totals.
   void snapshot(NodeId n, Time t, const NodeRef& node, bool up, std::int64_t sent,
                 std::int64_t returned);
-  /// A node of which a newer report than the one shown may have arrived by `now`: `show` it, and
-  /// ask again until kNoNode. O(1).
+  /// A node of which a newer report than the one shown may have arrived by `now`, or kNoNode. Call
+  /// show_newest() for it, and repeat until kNoNode. O(1).
   [[nodiscard]] NodeId next_stale(Time now) const {
     const NodeId next = turn_[next_in_turn_];
     return clocks_[index(next)].next_arrival <= now ? next : kNoNode;
   }
-  /// Shows the newest report that has arrived by `now`, and returns whether any was taken for that.
-  /// REQUIRES that `n` is next_stale(now); for the rest see `snapshot`.
+  /// Shows the newest report that has arrived by `now`. Returns whether any was taken for this.
+  /// REQUIRES that `n` is next_stale(now). Other arguments as for snapshot().
   bool show_newest(NodeId n, Time now, const NodeRef& node, bool up, std::int64_t sent,
                    std::int64_t returned);
-  /// When the newest report that was taken shows its node; and when the first that is taken after
-  /// `t` arrives.
+  /// When the newest report of `n` was taken.
   [[nodiscard]] Time last_taken(NodeId n) const {
     return taken_at(index(n), clocks_[index(n)].last_taken);
   }
+  /// When the first report that is taken after `t` arrives.
   [[nodiscard]] Time arrival_after(NodeId n, Time t) const {
     return taken_at(index(n), last_by(index(n), t) + 1) + delay_;
   }
   /// When the next report of any node arrives after `now`, lost ones included.
   [[nodiscard]] Time next_arrival_after(Time now) const;
 
-  /// What is shown. Whoever sends or takes back a task counts on in sent_since and returned_since.
+  /// What is shown. Code that sends or returns a task must increment sent_since or returned_since.
   ReportColumns<Kept> columns;
 
  private:
   struct Snapshot {
     std::int64_t report = -1;
-    std::int64_t sent = 0, returned = 0;
+    std::int64_t sent = 0;
+    std::int64_t returned = 0;
     NodeLoad load;
   };
-  // When a node's reports are taken, and how far they are.
+  /// The schedule of a node's reports. Reports are numbered; -1: none.
   struct Clock {
     Duration phase;
-    std::int64_t last_taken = -1, shown = -1;  // numbers of reports; -1: none
+    std::int64_t last_taken = -1;
+    std::int64_t shown = -1;
     Time next_arrival;
   };
   [[nodiscard]] Time taken_at(std::size_t node, std::int64_t report) const {
@@ -85,17 +88,23 @@ class ReportBoard {
   const Scenario* scenario_ = nullptr;
   Seed seed_;
   Reporting reporting_ = Reporting::read;
-  Duration interval_{}, delay_{};
+  Duration interval_{};
+  Duration delay_{};
   double loss_ = 0;
-  std::size_t depth_ = 0;      // a power of two above the number of reports under way at once
-  std::vector<Time> due_;      // [node] when the next report is taken: asked at every event
-  std::vector<Clock> clocks_;  // [node]
-  // Reports arrive in turn, in the order of their phases: the next, or one of those that are due,
-  // is that of turn_[next_in_turn_].
+  /// A power of two above the number of reports under way at once.
+  std::size_t depth_ = 0;
+  /// [node] When the next report is taken. Apart from the clocks because it is read at every event.
+  std::vector<Time> due_;
+  /// [node]
+  std::vector<Clock> clocks_;
+  /// Nodes in the order of their phases, in which reports arrive. The next report to arrive, or one
+  /// of those that are due, is from turn_[next_in_turn_].
   std::vector<NodeId> turn_;
   std::size_t next_in_turn_ = 0;
-  std::vector<Snapshot> snapshots_;  // [node][depth_]: under way when last taken
-  std::vector<Snapshot> arrived_;    // [node] the newest that had arrived when last taken, if late
+  /// [node][depth_] Reports that were under way when the node's last report was taken.
+  std::vector<Snapshot> snapshots_;
+  /// [node] The newest report that had arrived at that time and was not yet shown.
+  std::vector<Snapshot> arrived_;
 };
 
 }  // namespace yardmaster

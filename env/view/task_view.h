@@ -1,4 +1,4 @@
-// What a policy may know of a task.
+// What policies can see of a task.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,17 @@ struct TaskView {
   TaskSlot slot = kNoTask;
   TaskAddress address;
   std::int32_t prompt_tokens = 0;
-  std::int32_t max_tokens = 0;        // declared limit of the output; 0: none was declared
-  std::int32_t predicted_tokens = 0;  // output length as predicted, with the scenario's error
-  double weight = 1;                  // in the objective
-  Time arrival, ready;                // ready: this attempt came into the dispatcher's queue
-  std::span<const PathSpan> shared;   // what of its prompt others have too; of the scenario
+  /// Declared limit of the output; 0 if none was declared.
+  std::int32_t max_tokens = 0;
+  /// Predicted output length, with the scenario's error.
+  std::int32_t predicted_tokens = 0;
+  /// Weight in the objective.
+  double weight = 1;
+  Time arrival;
+  /// When this attempt entered the dispatcher's queue.
+  Time ready;
+  /// The part of the prompt that other tasks have too. Borrowed from the scenario.
+  std::span<const PathSpan> shared;
 };
 
 }  // namespace yardmaster

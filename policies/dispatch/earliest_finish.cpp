@@ -11,7 +11,7 @@ class EarliestFinish final : public DispatchPolicy {
   void score(const TaskView& task, const FleetView& view, std::span<const std::uint8_t>, Draw,
              std::span<double> scores) const override {
     for (std::size_t i = 0; i < scores.size(); ++i) {
-      scores[i] = view.estimates->finish(node_id(i), task, view);
+      scores[i] = view.estimates->finish_s(node_id(i), task, view);
     }
   }
 };

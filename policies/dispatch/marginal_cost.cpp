@@ -20,7 +20,7 @@ class MarginalCost final : public DispatchPolicy {
              std::span<double> scores) const override {
     for (std::size_t i = 0; i < scores.size(); ++i) {
       const Prediction p = view.estimates->predict(node_id(i), task, view);
-      scores[i] = p.finish() + delay_weight_ * p.others;
+      scores[i] = p.finish_s() + delay_weight_ * p.delay_to_others_s;
     }
   }
 

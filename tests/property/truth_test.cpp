@@ -37,21 +37,7 @@ std::string visible_bytes(Simulation& world, const Decision& decision) {
   append_number(bytes, static_cast<double>(v.now.ps));
   append_number(bytes, static_cast<double>(index(v.last_sent)));
   append_number(bytes, v.ready);
-  append(bytes, v.report_taken);
-  append(bytes, v.running);
-  append(bytes, v.waiting);
-  append(bytes, v.kv_use);
-  append(bytes, v.reported_prefill_tokens);
-  append(bytes, v.reported_context_tokens);
-  append(bytes, v.sent_since);
-  append(bytes, v.returned_since);
-  append(bytes, v.in_flight);
-  append(bytes, v.awaiting_first);
-  append(bytes, v.awaiting_tokens);
-  append(bytes, v.prompt_tokens);
-  append(bytes, v.predicted_tokens);
-  append(bytes, v.first_token_us);
-  append(bytes, v.up);
+  FleetView::for_each_column([&](const char*, const auto& column) { append(bytes, column); }, v);
   append(bytes, std::span<const std::uint8_t>(legal));
   for (const std::int32_t number : {task.prompt_tokens, task.predicted_tokens}) {
     append_number(bytes, number);
@@ -67,8 +53,9 @@ std::string visible_bytes(Simulation& world, const Decision& decision) {
   for (std::size_t i = 0; i < v.nodes(); ++i) {
     const Prediction p = v.estimates->predict(node_id(i), task, v);
     for (const double number :
-         {p.wait, p.prefill, p.decode, p.tpot, p.others, v.estimates->work_ahead(node_id(i), v),
-          v.estimates->step(node_id(i), 8, 999), v.estimates->service_rate(node_id(i))}) {
+         {p.wait_s, p.prefill_s, p.decode_s, p.tpot_s, p.delay_to_others_s,
+          v.estimates->work_ahead(node_id(i), v), v.estimates->step(node_id(i), 8, 999),
+          v.estimates->service_rate(node_id(i))}) {
       append_number(bytes, number);
     }
   }

@@ -277,7 +277,7 @@ TEST(MarginalCost, AvoidsDelayToManyWhereEarliestFinishDoesNot) {
   const TaskView task = hand_made_task(2000, 20);
   const Prediction crowded = fleet.estimates().predict(node_id(0), task, fleet.view());
   const Prediction empty = fleet.estimates().predict(node_id(1), task, fleet.view());
-  ASSERT_LT(crowded.finish(), empty.finish());
+  ASSERT_LT(crowded.finish_s(), empty.finish_s());
   EXPECT_EQ(choice("earliest_finish", task, fleet.view(), fleet.all_legal()), node_id(0));
   EXPECT_EQ(choice("marginal_cost", task, fleet.view(), fleet.all_legal()), node_id(1));
 }

@@ -8,6 +8,7 @@
 
 #include "env/node/settings.h"
 #include "env/scenario/scenario.h"
+#include "env/view/columns.h"
 #include "env/view/fleet_view.h"
 #include "env/view/task_view.h"
 
@@ -106,20 +107,9 @@ class HandMadeFleet {
     FleetView v;
     v.now = Time{Duration::from_seconds(now_s).ps};
     v.last_sent = last_sent;
-    v.report_taken = taken_;
-    v.running = running_;
-    v.waiting = waiting_;
-    v.kv_use = kv_use_;
-    v.reported_prefill_tokens = zero_tokens_;
-    v.reported_context_tokens = zero_tokens_;
-    v.sent_since = zero_counts_;
-    v.returned_since = zero_counts_;
-    v.in_flight = in_flight_;
-    v.awaiting_first = awaiting_first_;
-    v.awaiting_tokens = awaiting_tokens_;
-    v.prompt_tokens = prompt_tokens_;
-    v.predicted_tokens = predicted_tokens_;
-    v.first_token_us = first_token_us_;
+    const auto bind = [](const char*, auto& shown, const auto& kept) { shown = kept; };
+    ReportColumns<Shown>::for_each(bind, v, reports_);
+    LedgerColumns<Shown>::for_each(bind, v, ledger_);
     v.up = up_;
     v.estimates = &estimates_;
     v.prefixes = &prefixes_;
@@ -134,19 +124,20 @@ class HandMadeFleet {
   }
 
  private:
+  /// Appends a node. Columns that HandMadeNode does not describe are 0.
   void add(const HandMadeNode& node) {
-    taken_.push_back(Time{});
-    running_.push_back(node.running);
-    waiting_.push_back(node.waiting);
-    kv_use_.push_back(node.kv_use);
-    zero_tokens_.push_back(0);
-    zero_counts_.push_back(0);
-    in_flight_.push_back(node.in_flight);
-    awaiting_first_.push_back(node.awaiting_first);
-    awaiting_tokens_.push_back(node.awaiting_tokens);
-    prompt_tokens_.push_back(node.prompt_tokens);
-    predicted_tokens_.push_back(node.predicted_tokens);
-    first_token_us_.push_back(static_cast<std::int64_t>(node.first_token_s * 1e6 + 0.5));
+    const auto append = [](const char*, auto& column) { column.emplace_back(); };
+    ReportColumns<Kept>::for_each(append, reports_);
+    LedgerColumns<Kept>::for_each(append, ledger_);
+    reports_.running.back() = node.running;
+    reports_.waiting.back() = node.waiting;
+    reports_.kv_use.back() = node.kv_use;
+    ledger_.in_flight.back() = node.in_flight;
+    ledger_.awaiting_first.back() = node.awaiting_first;
+    ledger_.awaiting_tokens.back() = node.awaiting_tokens;
+    ledger_.prompt_tokens.back() = node.prompt_tokens;
+    ledger_.predicted_tokens.back() = node.predicted_tokens;
+    ledger_.first_token_us.back() = static_cast<std::int64_t>(node.first_token_s * 1e6 + 0.5);
     up_.push_back(node.up ? 1 : 0);
     prefixes_.sent(node_id(up_.size() - 1), {&kSharedPrompt, 1}, node.prefix_blocks);
   }
@@ -155,11 +146,8 @@ class HandMadeFleet {
   Scenario scenario_;
   Estimates estimates_;
   PrefixIndex prefixes_;
-  std::vector<Time> taken_;
-  std::vector<std::int32_t> running_, waiting_, zero_counts_, in_flight_, awaiting_first_;
-  std::vector<float> kv_use_;
-  std::vector<std::int64_t> zero_tokens_, awaiting_tokens_, prompt_tokens_, predicted_tokens_,
-      first_token_us_;
+  ReportColumns<Kept> reports_;
+  LedgerColumns<Kept> ledger_;
   std::vector<std::uint8_t> up_;
 };
 

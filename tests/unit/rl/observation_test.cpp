@@ -43,8 +43,10 @@ std::vector<Definition> node_definitions(const TaskView& task, const FleetView& 
                                          std::span<const std::uint8_t> legal) {
   const Estimates& e = *v.estimates;
   const auto predicted = [&](std::size_t n) { return e.predict(node_id(n), task, v); };
-  const auto finish = [=](std::size_t n) { return predicted(n).finish(); };
-  const auto marginal = [=](std::size_t n) { return predicted(n).finish() + predicted(n).others; };
+  const auto finish = [=](std::size_t n) { return predicted(n).finish_s(); };
+  const auto marginal = [=](std::size_t n) {
+    return predicted(n).finish_s() + predicted(n).delay_to_others_s;
+  };
   const auto queue = [&](std::size_t n) {
     return (v.in_flight[n] + 1) / std::max(e.service_rate(node_id(n)), 1e-9);
   };
@@ -80,12 +82,13 @@ std::vector<Definition> node_definitions(const TaskView& task, const FleetView& 
       {"prefill", 1e6F, true,
        [&](std::size_t n) { return e.prefill(node_id(n), task.prompt_tokens) * 1e3; }},
       {"prefill_beside_decodes", 1e6F, true,
-       [=](std::size_t n) { return predicted(n).prefill * 1e3; }},
-      {"tpot_if_joined", 1e5F, true, [=](std::size_t n) { return predicted(n).tpot * 1e3; }},
-      {"wait", 1e4F, true, [=](std::size_t n) { return predicted(n).wait; }},
-      {"decode", 1e4F, true, [=](std::size_t n) { return predicted(n).decode; }},
+       [=](std::size_t n) { return predicted(n).prefill_s * 1e3; }},
+      {"tpot_if_joined", 1e5F, true, [=](std::size_t n) { return predicted(n).tpot_s * 1e3; }},
+      {"wait", 1e4F, true, [=](std::size_t n) { return predicted(n).wait_s; }},
+      {"decode", 1e4F, true, [=](std::size_t n) { return predicted(n).decode_s; }},
       {"finish", 1e4F, true, finish},
-      {"delay_to_others", 1e4F, true, [=](std::size_t n) { return predicted(n).others; }},
+      {"delay_to_others", 1e4F, true,
+       [=](std::size_t n) { return predicted(n).delay_to_others_s; }},
       {"marginal_cost", 1e4F, true, marginal},
       {"queue_over_rate", 1e4F, true, queue},
       {"service_rate", 1e4F, true, [&](std::size_t n) { return e.service_rate(node_id(n)); }},

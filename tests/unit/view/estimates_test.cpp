@@ -94,8 +94,8 @@ TEST(Estimates, FinishOnAnIdleNodeIsExact) {
   prefill.chunk_pairs = 700LL * 700;
   const double direct =
       (cost_of(fleet).mixed(prefill) + cost_of(fleet).decode(1, 701).total(119)).seconds();
-  EXPECT_NEAR(fleet.estimates().finish(kFirst, task, fleet.view()), direct, 1e-6 * direct);
-  EXPECT_EQ(fleet.estimates().others_lose(kFirst, task, fleet.view()), 0);
+  EXPECT_NEAR(fleet.estimates().finish_s(kFirst, task, fleet.view()), direct, 1e-6 * direct);
+  EXPECT_EQ(fleet.estimates().delay_to_others_s(kFirst, task, fleet.view()), 0);
 }
 
 TEST(Estimates, CalibrationErrorIsOneLognormalFactorPerNode) {
@@ -107,8 +107,8 @@ TEST(Estimates, CalibrationErrorIsOneLognormalFactorPerNode) {
     const NodeId n = node_id(i);
     const double factor =
         math::exp(0.3 * Draw{seed, Purpose::calibration, object_address(i, 0)}.normal());
-    EXPECT_NEAR(wrong.estimates().finish(n, task, wrong.view()),
-                factor * exact.estimates().finish(n, task, exact.view()), 1e-9);
+    EXPECT_NEAR(wrong.estimates().finish_s(n, task, wrong.view()),
+                factor * exact.estimates().finish_s(n, task, exact.view()), 1e-9);
     EXPECT_NEAR(wrong.estimates().service_rate(n), 5 / factor, 1e-9);
   }
   EXPECT_NE(wrong.estimates().service_rate(node_id(0)), wrong.estimates().service_rate(node_id(1)));
@@ -120,8 +120,8 @@ TEST(Estimates, DoNotSeeSlowDowns) {
   const HandMadeFleet plain({affine_kind(1, 5)}, {busy(0, 5, 200, 100, 9)});
   const HandMadeFleet slow({slowed}, {busy(0, 5, 200, 100, 9)});
   const TaskView task = hand_made_task(300, 50);
-  EXPECT_EQ(plain.estimates().finish(kFirst, task, plain.view()),
-            slow.estimates().finish(kFirst, task, slow.view()));
+  EXPECT_EQ(plain.estimates().finish_s(kFirst, task, plain.view()),
+            slow.estimates().finish_s(kFirst, task, slow.view()));
 }
 
 TEST(Estimates, RemainingTokensFallWithTimeToOnePerRequest) {
@@ -162,7 +162,7 @@ TEST(Estimates, WaitingPromptsDelayTheNext) {
   const Prediction without = fleet.estimates().predict(node_id(0), task, fleet.view());
   const Prediction with = fleet.estimates().predict(node_id(1), task, fleet.view());
   // 3000 tokens at 50 us are 150 ms, in two steps.
-  EXPECT_NEAR(with.wait - without.wait, 0.150 + 2 * 0.010, 0.005);
+  EXPECT_NEAR(with.wait_s - without.wait_s, 0.150 + 2 * 0.010, 0.005);
   EXPECT_GT(fleet.estimates().work_ahead(node_id(1), fleet.view()), 0.150);
 }
 
@@ -175,8 +175,8 @@ TEST(Estimates, AFullNodeMakesTheTaskWaitForRequestsThatMustEndFirst) {
   const Prediction p = fleet.estimates().predict(kFirst, hand_made_task(20, 50), fleet.view());
   // Ten of sixty-four must end, each after 100 tokens; then the steps in flight.
   const LoadEstimate load = fleet.estimates().load(kFirst, fleet.view());
-  EXPECT_NEAR(p.wait, 10 * 100 * load.pace / 64 + 1.5 * load.step, 1e-9);
-  EXPECT_GT(load.pace, load.step);
+  EXPECT_NEAR(p.wait_s, 10 * 100 * load.pace_s / 64 + 1.5 * load.step_s, 1e-9);
+  EXPECT_GT(load.pace_s, load.step_s);
 }
 
 TEST(Estimates, ANodeWithoutFreeMemoryMakesTheTaskWait) {
@@ -185,10 +185,10 @@ TEST(Estimates, ANodeWithoutFreeMemoryMakesTheTaskWait) {
   const HandMadeFleet fleet({affine_kind(1, 5), small},
                             {busy(0, 7, 200, 100, 10), busy(1, 7, 200, 100, 10)});
   const TaskView task = hand_made_task(400, 50);
-  const double ample = fleet.estimates().predict(node_id(0), task, fleet.view()).wait;
-  const double scarce = fleet.estimates().predict(node_id(1), task, fleet.view()).wait;
+  const double ample = fleet.estimates().predict(node_id(0), task, fleet.view()).wait_s;
+  const double scarce = fleet.estimates().predict(node_id(1), task, fleet.view()).wait_s;
   // 1407 tokens are there and 400 arrive: 207 too many, 0.92 of a mean request.
-  const double pace = fleet.estimates().load(node_id(1), fleet.view()).pace;
+  const double pace = fleet.estimates().load(node_id(1), fleet.view()).pace_s;
   EXPECT_NEAR(scarce - ample, 8 * (1 - 1600 / 1807.0) * 100 * pace / 7, 1e-9);
 }
 
@@ -202,7 +202,7 @@ TEST(Estimates, DelayToOthersIsTheStallAndTheLongerSteps) {
   const double left = fleet.estimates().remaining_tokens(kFirst, fleet.view()) / 10;
   EXPECT_NEAR(left, 1000, 60);
   const double shared = 2 / (1 / left + 1 / 40.0);
-  EXPECT_NEAR(fleet.estimates().others_lose(kFirst, task, fleet.view()),
+  EXPECT_NEAR(fleet.estimates().delay_to_others_s(kFirst, task, fleet.view()),
               10 * (stall + shared * slower), 1e-6);
 }
 
@@ -211,7 +211,7 @@ TEST(Estimates, LengthsOfPromptsOnANodePredictThoseOfComingPrompts) {
                             {busy(0, 30, 100, 100, 10), busy(0, 30, 3000, 100, 10)});
   const LoadEstimate short_prompts = fleet.estimates().load(node_id(0), fleet.view());
   const LoadEstimate long_prompts = fleet.estimates().load(node_id(1), fleet.view());
-  EXPECT_GT(long_prompts.successor_stall, 5 * short_prompts.successor_stall);
+  EXPECT_GT(long_prompts.successor_stall_s, 5 * short_prompts.successor_stall_s);
 }
 
 TEST(Estimates, LongRequestsAreInFlightForLonger) {
@@ -235,8 +235,8 @@ TEST(Estimates, MoreWorkOnANodeNeverMakesTheTaskFaster) {
   for (std::uint32_t i = 1; i < 64; ++i) {
     const Prediction less = fleet.estimates().predict(node_id(i - 1), task, fleet.view());
     const Prediction more = fleet.estimates().predict(node_id(i), task, fleet.view());
-    EXPECT_GE(more.finish(), less.finish()) << i;
-    EXPECT_GE(more.others, less.others) << i;
+    EXPECT_GE(more.finish_s(), less.finish_s()) << i;
+    EXPECT_GE(more.delay_to_others_s, less.delay_to_others_s) << i;
   }
 }
 
