@@ -135,7 +135,7 @@ void PrefixCache::publish_in_run(Holder& holder, RunId id, std::int32_t up_to) {
   }
 }
 
-// In place if nobody else holds that copy and none published later is there: else the new blocks
+// In place if that copy has no other holder and no later copy is there: otherwise the new blocks
 // would count as older than they are.
 bool PrefixCache::extend_last_piece(Holder& holder, RunId id, std::int32_t up_to) {
   if (holder.newest == kNone) {

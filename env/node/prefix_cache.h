@@ -91,7 +91,7 @@ class PrefixCache {
   /// The holder's first `up_to` blocks can be hit from now on; those that are already stay so, and
   /// a smaller number does nothing. `path` is the one it was admitted with. REQUIRES up_to <= held.
   void publish(HolderId, const PromptPath& path, std::int32_t up_to);
-  /// The holder gives everything back and is no more.
+  /// The holder gives all blocks back and ceases to exist.
   void release(HolderId);
   /// Everything is lost: as constructed, but for unread events and the memory that a used cache
   /// has.
@@ -125,7 +125,8 @@ class PrefixCache {
     std::int32_t holders = 0;
     std::uint32_t ahead = kNone, behind = kNone;   // in the free queue
     std::uint32_t older = kNone, younger = kNone;  // in the run's list; `younger` links unused ones
-    std::uint32_t next_part = kNone;  // last split off the tail; may be stale, then nobody follows
+    /// The last part split off the tail. May be stale; then it is not followed.
+    std::uint32_t next_part = kNone;
   };
   struct Run {
     RunId id = kNoRun;
