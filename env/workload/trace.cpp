@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -140,13 +141,14 @@ bool parse_tokens(std::string_view text, std::int32_t& tokens) {
 
 /// Parses a line. Returns an error message, empty on success.
 std::string parse_line(std::string_view line, bool has_limit, StampedRow& row) {
-  std::vector<std::string_view> cells;
-  for (std::size_t from = 0; from <= line.size();) {
+  std::array<std::string_view, 5> cells;  // one more than there may be
+  std::size_t count = 0;
+  for (std::size_t from = 0; from <= line.size() && count < cells.size(); ++count) {
     const std::size_t comma = std::min(line.find(',', from), line.size());
-    cells.push_back(line.substr(from, comma - from));
+    cells[count] = line.substr(from, comma - from);
     from = comma + 1;
   }
-  if (cells.size() != (has_limit ? 4U : 3U)) {
+  if (count != (has_limit ? 4U : 3U)) {
     return has_limit ? "expected four columns, " + std::string(kHeader) + std::string(kLimitColumn)
                      : "expected three columns, " + std::string(kHeader);
   }

@@ -118,7 +118,7 @@ void start(Fleet& fleet, const Trace& trace, std::uint32_t row, std::size_t node
 /// The node of a conversation: by its first shared run that is not a system prompt's.
 std::size_t node_of(const Trace& trace, std::uint32_t row) {
   const auto shared = trace.paths.shared(trace.rows[row].path);
-  return shared.empty() ? row % kNodes : shared.back().run % kNodes;
+  return shared.empty() ? row % kNodes : static_cast<std::uint64_t>(shared.back().run) % kNodes;
 }
 
 Fleet replay(const Trace& trace, std::int32_t blocks) {

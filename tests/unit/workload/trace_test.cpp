@@ -156,6 +156,34 @@ TEST_F(TraceFile, MooncakeRowsGiveSharedPrefixes) {
   EXPECT_EQ(shared(3), (Spans{{shared_run(0), 96}}));
 }
 
+TEST_F(TraceFile, AColumnOfLimitsDeclaresMaxTokens) {
+  const std::string header = "TIMESTAMP,ContextTokens,GeneratedTokens,MaxTokens\n";
+  const auto rows = read(header + "0,374,44,44\n1,396,109,500\n");
+  EXPECT_EQ(faults_.lines(), Lines{});
+  EXPECT_TRUE(trace_.declares_max_tokens);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[1].max_tokens, 500);
+  read(kHeader + "0,374,44\n1,396,109\n");
+  EXPECT_FALSE(trace_.declares_max_tokens);
+  EXPECT_EQ(trace_.rows[1].max_tokens, 0);
+  EXPECT_EQ(faults_of(header + "0,374,44,43\n1,396,109\n"),
+            (Lines{path_ + ":2:1: \"43\" is not a limit of the output (MaxTokens, at least "
+                           "GeneratedTokens)",
+                   path_ + ":3:1: expected four columns, TIMESTAMP,ContextTokens,GeneratedTokens,"
+                           "MaxTokens"}));
+}
+
+TEST_F(TraceFile, MooncakeRowsMayDeclareMaxTokens) {
+  const std::string row = R"("input_length": 600, "output_length": 5, "hash_ids": [1, 2])";
+  read("{\"timestamp\": 0, \"max_tokens\": 9, " + row +
+       "}\n{\"timestamp\": 1000, \"max_tokens\": 5, " + row + "}\n");
+  EXPECT_EQ(faults_.lines(), Lines{});
+  EXPECT_TRUE(trace_.declares_max_tokens);
+  EXPECT_EQ(trace_.rows[0].max_tokens, 9);
+  EXPECT_EQ(faults_of("{\"timestamp\": 0, \"max_tokens\": 4, " + row + "}\n"),
+            Lines{path_ + ":1:1: max_tokens: 4 is not a whole number from 5 to 100000000"});
+}
+
 TEST_F(TraceFile, MooncakeFaultsAreReportedWithTheirLines) {
   EXPECT_EQ(
       faults_of(R"({"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [1, 2]}
