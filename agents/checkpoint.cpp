@@ -66,7 +66,7 @@ void check_recipes(const Json& stored, std::span<const Feature> columns) {
 ObservationSpec columns_from(const Json& j) {
   const Json &node = j.at("node"), &task = j.at("task"), &fleet = j.at("fleet");
   try {
-    const ObservationSpec columns =
+    ObservationSpec columns =
         ObservationSpec::of({column_names(node), column_names(task), column_names(fleet)});
     check_recipes(node, columns.node_columns());
     check_recipes(task, columns.task_columns());

@@ -153,7 +153,7 @@ struct NodeRef {
 
   /// Abandons a request. True: it is gone. False: it leaves at the next plan, which `collect`
   /// reports, unless its last token comes first.
-  bool cancel(TaskSlot, Time now) const;
+  [[nodiscard]] bool cancel(TaskSlot, Time now) const;
   /// Uses the step costs of this speed level from the first plan at or after `now`.
   void set_cost_level(std::uint8_t level, Time now) const;
   /// Appends all requests in the node to `lost` and empties it, the KV cache included. Requests

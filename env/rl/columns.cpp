@@ -20,7 +20,7 @@ struct Column {
 
   // `value` is a lambda without captures; its result may have any arithmetic type.
   template <class Value>
-  consteval Column(const char* name, const char* unit, float max, FeatureScale scale, Value)
+  constexpr Column(const char* name, const char* unit, float max, FeatureScale scale, Value)
       : feature{name, unit, max, scale},
         raw([](const Facts& facts) { return static_cast<double>(Value{}(facts)); }) {}
 };

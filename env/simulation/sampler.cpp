@@ -61,7 +61,7 @@ Utilisation NodeSampler::utilisation(NodeId n, const NodeCounters& before,
                        kind.work.flops_per_pair * pairs;
   const double bytes =
       kKib * grown(&NodeCounters::weights_kib) + kind.work.kv_bytes_per_token * context_tokens;
-  const NodeCounters::Wide slots = kBlockTokens * std::int64_t{kind.settings.grant.blocks};
+  const NodeCounters::Wide slots = NodeCounters::Wide{kBlockTokens} * kind.settings.grant.blocks;
   const auto share = [&](double done, double possible) {
     return possible > 0 ? done / (possible * seconds) : 0.0;
   };

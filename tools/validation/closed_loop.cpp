@@ -247,9 +247,9 @@ std::int32_t length(std::int32_t nominal, double shortest, Purpose purpose, std:
 class Loop {
  public:
   Loop(const PublishedRun& run, const NodeSettings& settings)
-      : run_(run),
-        node_(settings, static_cast<std::size_t>(kRequestsPerClient) *
-                            static_cast<std::size_t>(run.clients)) {}
+      : node_(settings,
+              static_cast<std::size_t>(kRequestsPerClient) * static_cast<std::size_t>(run.clients)),
+        run_(run) {}
 
   Prediction play() {
     for (int client = 0; client < run_.clients; ++client) {
@@ -302,8 +302,8 @@ class Loop {
     }
   }
 
-  const PublishedRun& run_;
   SoloNode node_;
+  const PublishedRun& run_;
   std::uint32_t sent_ = 0, ended_ = 0, counted_ = 0;
   double ttft_s_ = 0, tpot_s_ = 0;
 };
