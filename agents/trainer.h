@@ -57,7 +57,7 @@ struct TrainOptions {
   bool dueling = true;
 };
 
-/// Where training stands.
+/// The state of training.
 struct TrainProgress {
   const char* phase = "";   // training, line search
   std::uint64_t done = 0;   // of the phase

@@ -1,4 +1,4 @@
-// Which worlds a learner has seen, so that nobody takes its results there for evidence.
+// Which worlds a learner has seen, because its results there are no evidence.
 //
 // A world of generated work is its seed, whatever the scenario is called. A world of a trace is the
 // stretch of the trace that it replays: seeds which choose the same window, or windows which share

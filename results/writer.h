@@ -1,4 +1,4 @@
-// Writes one results file on a thread of its own.
+// Writes one results file on a separate thread.
 //
 // The file grows under a temporary name beside its final one, and commit() renames it: under the
 // final name there is a complete file or none. Without commit(), after an exception or an

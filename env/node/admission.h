@@ -17,7 +17,8 @@ struct FoundPrefix {
 };
 
 /// What a step has left for waiting requests, and the rule that says whether the head of the queue
-/// gets a part of it. Nothing overtakes the head, and nothing is preempted for it. Needs no node.
+/// gets a part of it. Nothing overtakes the head, and nothing is preempted for it.
+/// Independent of Node.
 struct Admission {
   const NodeRules& rules;
   /// Tokens left of the step's budget.

@@ -9,20 +9,20 @@
 
 namespace yardmaster {
 
-/// Counts decoding requests by where their context stands in its last block. A request of `offset`
-/// has step + offset tokens before step `step`, and takes a block in it when that is a multiple of
-/// a block's 16.
+/// Counts decoding requests by the fill of their last block. A request with `offset` has
+/// step + offset tokens before step `step`. It takes a block in that step if this sum is a multiple
+/// of 16, the tokens of a block.
 class BlockPhases {
  public:
   void add(std::int64_t offset) { change(offset, 1); }
   void remove(std::int64_t offset) { change(offset, -1); }
 
-  /// Blocks that all take in one step.
+  /// Blocks that all requests take in one step.
   [[nodiscard]] std::int64_t blocks(std::int64_t step) const { return of_[phase(step)]; }
-  /// The same of `steps` steps from `step` on.
+  /// Blocks that they take in `steps` steps from `step` on.
   [[nodiscard]] std::int64_t blocks(std::int64_t step, std::int64_t steps) const {
-    // The steps beyond whole rounds are summed under a mask, four at once: how many they are nobody
-    // can predict.
+    // The steps beyond whole rounds are summed under a mask, four at once, because their number is
+    // unpredictable.
     const std::int32_t* const from = of_.data() + phase(step);
     const std::int32_t* const mask = kMasks.data() + kPhases - phase(steps);
     std::int32_t sum = 0;
@@ -32,7 +32,7 @@ class BlockPhases {
     return rounds(steps) * count_ + sum;
   }
 
-  /// No fewer than any `steps` steps take; cheaper.
+  /// An upper bound on the blocks of any `steps` steps; cheaper than the exact sum.
   [[nodiscard]] std::int64_t most_blocks(std::int64_t steps) const {
     return (rounds(steps) + 1) * count_;
   }
@@ -60,7 +60,7 @@ class BlockPhases {
     return masks;
   }();
 
-  // [step mod 16] who takes a block then; twice, so that 16 steps from any on lie in a row.
+  // [step mod 16]: requests that take a block then. Stored twice, so any 16 steps are contiguous.
   std::array<std::int32_t, 2 * kPhases> of_{};
   std::int32_t count_ = 0;
 };

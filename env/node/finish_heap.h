@@ -32,15 +32,14 @@ class Finishing {
   std::uint64_t key_ = 0;
 };
 
-/// A binary heap, the next to finish in front. It differs from the standard's in that a place is
-/// filled without branches on who is first, which nobody can predict, and in that a request can be
-/// taken out of the middle.
+/// A binary heap with the next to finish in front. Unlike the standard heap, it fills a place
+/// without unpredictable branches, and a request can be removed from the middle.
 class FinishHeap {
  public:
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   /// REQUIRES that it is not empty, like pop().
   [[nodiscard]] Finishing front() const { return front_; }
-  /// All, in no order that means anything.
+  /// All entries, in unspecified order.
   [[nodiscard]] std::span<const Finishing> entries() const { return entries_; }
 
   void push(Finishing entry) {
@@ -57,7 +56,7 @@ class FinishHeap {
     }
     fill(hole);
   }
-  /// Asks `step_of(task)` for every request's step anew.
+  /// Sets every request's step to `step_of(task)`.
   template <class StepOf>
   void reset_steps(StepOf step_of) {
     for (Finishing& f : entries_) {

@@ -91,7 +91,7 @@ class PrefixCache {
   /// The holder's first `up_to` blocks can be hit from now on; those that are already stay so, and
   /// a smaller number does nothing. `path` is the one it was admitted with. REQUIRES up_to <= held.
   void publish(HolderId, const PromptPath& path, std::int32_t up_to);
-  /// The holder gives all blocks back and ceases to exist.
+  /// Frees all blocks of the holder and removes it.
   void release(HolderId);
   /// Everything is lost: as constructed, but for unread events and the memory that a used cache
   /// has.

@@ -36,7 +36,7 @@ inline constexpr std::array<const char*, kMomentCount> kMomentNames = {
 
 using Moments = std::array<Duration, kMomentCount>;
 
-/// Where a request stands inside a node.
+/// State of a request inside a node.
 enum class RequestState : std::uint8_t {
   outside,
   mailbox,
@@ -48,7 +48,7 @@ enum class RequestState : std::uint8_t {
   leaving      // its last token is sampled
 };
 
-/// Where a task stands with the dispatcher.
+/// State of a task at the dispatcher.
 enum class TaskState : std::uint8_t { free, ready, held, sent };
 
 /// The record of a request. The dispatcher writes the spec, the priority and what is marked as the

@@ -9,9 +9,9 @@
 
 namespace yardmaster {
 
-/// A ring over a power of two of slots. The first kOwn, a power of two, are its own, so that a
-/// short one is where its owner is; one that has been longer keeps an array. Assigning over a ring
-/// that has been as large allocates nothing. T is trivially copyable.
+/// A ring whose number of slots is a power of two. Up to kOwn elements, a power of two, are stored
+/// inline. A ring that has been longer keeps an array. Assigning over a ring that has been as large
+/// allocates nothing. T is trivially copyable.
 template <class T, std::uint32_t kOwn = 4>
 class Ring {
  public:
@@ -54,7 +54,7 @@ class Ring {
     head_ = (head_ + 1) & mask_;
     --count_;
   }
-  /// Inserts behind all that are not `after` it: a stable sorted insertion from the back.
+  /// Stable sorted insertion from the back: inserts behind all elements that are not `after` it.
   template <class After>
   void insert_sorted(const T& value, After after) {
     push_back(value);
@@ -62,7 +62,7 @@ class Ring {
       std::swap((*this)[i - 1], (*this)[i]);
     }
   }
-  /// Removes those that match, keeps the order of the rest; returns how many went.
+  /// Removes the elements that match and keeps the order of the rest. Returns the number removed.
   template <class Match>
   std::size_t remove_if(Match match) {
     std::uint32_t kept = 0;

@@ -48,7 +48,7 @@ struct NodeRules {
   std::int32_t long_prefill_token_threshold = 0;
   /// KV blocks that stay free when a request is admitted beside others.
   std::int32_t watermark_blocks = 0;
-  /// Admission asks for the blocks of the whole sequence.
+  /// Admission requires the blocks of the whole sequence.
   bool reserve_full_isl = true;
   /// KV blocks of equal prefixes are found again.
   bool enable_prefix_caching = false;

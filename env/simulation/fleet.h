@@ -1,4 +1,4 @@
-// The serving nodes as they really are, up or down. The fleet knows no dispatcher.
+// The serving nodes as they really are, up or down. Independent of the dispatcher.
 #pragma once
 
 #include <cstddef>

@@ -30,7 +30,7 @@ struct TaskRow {
   std::int32_t shared_tokens = 0;  // of the prompt, whole blocks that other requests have too
 };
 
-/// Receives rows as tasks end, in simulated order, and facts if it asks for them.
+/// Receives rows as tasks end, in simulated order, and facts if it requests them.
 class Observer : public FactSink {
  public:
   virtual void on_task(const TaskRow&) = 0;

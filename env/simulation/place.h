@@ -7,7 +7,7 @@
 
 namespace yardmaster {
 
-/// What stands in a node slot, and what it may use. A crash keeps it.
+/// The node in a slot, and what it may use. Unchanged by a crash.
 struct Place {
   /// Index into Scenario::kinds.
   std::uint32_t kind = 0;

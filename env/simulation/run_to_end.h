@@ -1,4 +1,4 @@
-// A world from where it stands to its end.
+// Runs a world from its present state to its end.
 #pragma once
 
 #include "env/simulation/simulation.h"

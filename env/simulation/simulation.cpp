@@ -208,7 +208,7 @@ void Simulation::arrive(std::size_t tenant, Observer* observer) {
   }
 }
 
-// Leaves the task's view in decision_.task, because as a rule it is decided next.
+// Leaves the task's view in decision_.task, because it is usually decided next.
 void Simulation::make_ready(TaskSlot slot) {
   decision_.task = tasks_.view(slot);
   const double key = ordering_->key(decision_.task, QueueView{now_});
