@@ -170,7 +170,8 @@ void expect_possible_steps(const GpuSpec& gpu, const ModelSpec& model, int gpus,
     for (const std::int32_t context : {16, 500, 4000, 30000}) {
       for (const std::int32_t chunk : {0, 16, 100, 250, 512, 1000, 2048, 7900}) {
         for (const std::int32_t before : {0, 8192}) {
-          if (decodes + chunk > 0 && decodes <= max_num_seqs) {
+          const std::int32_t requests = decodes + (chunk > 0 ? 1 : 0);
+          if (requests > 0 && requests <= max_num_seqs) {
             expect_possible(gpu, model, gpus, cost, {decodes, context, before, chunk});
           }
         }
