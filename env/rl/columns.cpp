@@ -146,9 +146,9 @@ double prompt_share(const TaskView& task) {
 constexpr auto kTaskColumns = std::to_array<TaskColumn>({
     {"prompt", "tokens", 1e7F, kLog, [](auto& f) { return f.task.prompt_tokens; }},
     {"predicted_output", "tokens", 1e7F, kLog, [](auto& f) { return f.task.predicted_tokens; }},
+    {"prompt_share", "share", 1, kLinear, [](auto& f) { return prompt_share(f.task); }},
     // 0 where the task declares none.
     {"max_output", "tokens", 1e7F, kLog, [](auto& f) { return f.task.max_tokens; }},
-    {"prompt_share", "share", 1, kLinear, [](auto& f) { return prompt_share(f.task); }},
     {"weight", "weight", 1e3F, kLog, [](auto& f) { return f.task.weight; }},
     {"attempt", "attempts", 16, kLinear, [](auto& f) { return f.task.address.attempt; }},
     {"time_since_arrival", "ms", 1e7F, kLog,
