@@ -35,15 +35,17 @@ void compile_nodes(Draft& draft, yaml::Faults& faults) {
     NodeKind& kind = scenario.kinds[k];
     compile_kind(kind, scenario.network);
     kind.capacity_per_s = saturated_rate(kind.settings, scenario.workload);
-    if (!(kind.capacity_per_s > 0)) {
-      faults.add(draft.node_places[k], "nodes[" + std::to_string(k) + "]",
-                 "no request of the workload fits (prompt and output may have " +
-                     std::to_string(kind.settings.rules.max_model_len) + " tokens together)");
-    }
     scenario.capacity_per_s += kind.count * kind.capacity_per_s;
     for (std::int32_t i = 0; i < kind.count; ++i) {
       scenario.kind_of.push_back(static_cast<std::uint32_t>(k));
     }
+  }
+  // A kind on which no request fits is legal for none; it stands idle beside the others.
+  for (std::size_t k = 0; k < scenario.kinds.size() && !(scenario.capacity_per_s > 0); ++k) {
+    faults.add(draft.node_places[k], "nodes[" + std::to_string(k) + "]",
+               "no request of the workload fits (prompt and output may have " +
+                   std::to_string(scenario.kinds[k].settings.rules.max_model_len) +
+                   " tokens together)");
   }
 }
 

@@ -187,6 +187,16 @@ TEST(Load, NodeThatCanServeNothingIsRefused) {
             "100 tokens together)"});
 }
 
+TEST(Load, AKindOnWhichNoRequestFitsStandsBesideOneOnWhichTheyFit) {
+  const Scenario s = load(
+      "nodes:\n  - {gpu: h100-sxm, model: llama-3.1-8b}\n  - {gpu: h100-sxm, model: llama-3.1-8b, "
+      "engine: {max_model_len: 100}}\n"
+      "workload: {tenants: [{prompt_tokens: 200, output_tokens: 1}]}\n");
+  EXPECT_GT(s.kinds[0].capacity_per_s, 0);
+  EXPECT_EQ(s.kinds[1].capacity_per_s, 0);
+  EXPECT_EQ(s.capacity_per_s, s.kinds[0].capacity_per_s);
+}
+
 TEST(Load, RejectionWithoutDeadlineNeedsAPenalty) {
   const std::string allowed = "dispatch: {allow_rejection: true}\n";
   EXPECT_EQ(faults_of(with_node("", allowed)),
