@@ -1,5 +1,8 @@
 // docs/scenario.md from the declarations in the reader.
+#include <sstream>
+#include <string>
 #include "env/scenario/load.h"
+
 #include "env/scenario/sections.h"
 
 namespace yardmaster {
@@ -91,6 +94,23 @@ std::vector<Part> parts_of(const std::vector<yaml::Declaration>& declarations) {
   return ordered;
 }
 
+/// The words of `text` in lines of at most 100 columns.
+std::string wrapped(const std::string& text) {
+  constexpr std::size_t kWidth = 100;
+  std::string lines;
+  std::size_t column = 0;
+  std::istringstream words(text);
+  for (std::string word; words >> word; column += word.size()) {
+    if (column > 0) {
+      const bool fits = column + 1 + word.size() <= kWidth;
+      lines += fits ? ' ' : '\n';
+      column = fits ? column + 1 : 0;
+    }
+    lines += word;
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string scenario_reference() {
@@ -106,7 +126,7 @@ std::string scenario_reference() {
   for (const Part& part : parts_of(declarations)) {
     text += "\n## " + (part.path.empty() ? "Top level" : "`" + part.path + "`") + "\n\n";
     if (!part.intro.empty()) {
-      text += part.intro + "\n\n";
+      text += wrapped(part.intro) + "\n\n";
     }
     text += "| key | type | default | meaning |\n| --- | --- | --- | --- |\n" + part.rows;
   }
